@@ -1,0 +1,39 @@
+//! dhcpv6macd: boots machines by the rack over IPv6. Every machine gets `prefix/80 + its MAC`, always, with no leases.
+//!
+//! # The way of a frame
+//!
+//! ```text
+//!  NIC ──XDP── not ours ─────────────────▶ kernel, untouched
+//!        │
+//!        └─ ours ── XDP_REDIRECT ──▶ steering link ──▶ receive rings, one per worker   [datapath]
+//!                                                            │
+//!                                           wire: bytes become a datagram, a message
+//!                                           respond + policy: message becomes an outcome
+//!                                           wire: the outcome becomes bytes
+//!                                                            │
+//!  NIC ◀────────────── transmit ring ◀───────────────────────┘                         [datapath]
+//! ```
+//!
+//! # Rooms
+//!
+//! * [`cli`], [`config`]: flags, environment and file become one [`config::Config`], or one clear line of refusal.
+//! * [`wire`]: bytes become types and types become bytes: datagrams, DHCPv6.
+//! * [`policy`]: which address a machine gets, and for how long.
+//! * [`respond`]: a request and the policy become an outcome. Pure.
+//! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
+//! * [`run`]: puts the rooms together, keeps the interface's addresses in step, ends on a signal.
+//!
+//! # Invariants
+//!
+//! * *respond* and *policy* know no socket, no clock, no thread and no tokio: what they need comes in as an argument.
+//! * *datapath* knows no DHCPv6 option.
+//! * A worker never awaits, allocates per packet, logs per packet above TRACE, or blocks on anything but its own ring.
+//! * Bytes become types in *wire* and nowhere else.
+//! * `unsafe` lives in the steering program's entry and in `datapath::{ring, mmap, sys}` and nowhere else.
+//! * Every queue and table has a bound; every drop has a name and a counter of that name.
+
+pub mod datapath;
+pub mod local;
+pub mod policy;
+pub mod respond;
+pub mod wire;

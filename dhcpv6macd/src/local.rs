@@ -1,0 +1,36 @@
+//! What is ours on the wire: the interface's own addresses and the ports that we serve.
+
+use std::net::Ipv6Addr;
+
+use dhcpv6macd_ebpf::Ours;
+
+use crate::wire::MacAddr;
+
+/// The interface that the daemon serves, as it is right now. Replaced as a whole when an address comes or goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Hardware address of the interface: Ethernet source of every reply.
+    pub mac: MacAddr,
+    /// Where replies to multicast requests come from.
+    pub link_local: Ipv6Addr,
+    /// Every unicast address of the interface, sorted.
+    pub addresses: Box<[Ipv6Addr]>,
+    /// UDP port of the DHCPv6 server.
+    pub dhcpv6_port: u16,
+    /// UDP port of the TFTP server, where TFTP is served.
+    pub tftp_port: Option<u16>,
+}
+
+impl Ours for Local {
+    fn dhcpv6_port(&self) -> u16 {
+        self.dhcpv6_port
+    }
+
+    fn tftp_port(&self) -> Option<u16> {
+        self.tftp_port
+    }
+
+    fn owns(&self, address: &[u8; 16]) -> bool {
+        self.addresses.binary_search(&Ipv6Addr::from(*address)).is_ok()
+    }
+}

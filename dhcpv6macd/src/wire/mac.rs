@@ -1,0 +1,101 @@
+//! The hardware address: what a machine keeps when everything else about it changes.
+
+use std::{fmt, str::FromStr};
+
+/// An Ethernet hardware address, 6 bytes as on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MacAddr(pub [u8; 6]);
+
+impl MacAddr {
+    /// Is the group bit set (IEEE 802-2014 section 8.2.2)? No machine sends from such an address.
+    #[must_use]
+    pub const fn is_multicast(self) -> bool {
+        let [first, ..] = self.0;
+        first & 1 == 1
+    }
+
+    /// All six bytes zero: nobody's.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        matches!(self.0, [0, 0, 0, 0, 0, 0])
+    }
+}
+
+/// Lower case with colons.
+impl fmt::Display for MacAddr {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, f] = self.0;
+        write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// Not the text of a MAC address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a MAC address: six pairs of hexadecimal digits, as in 52:54:00:12:34:56")]
+pub struct ParseMacError;
+
+/// Six pairs of hexadecimal digits, all separated by `:`, all by `-`, or not at all; either case.
+impl FromStr for MacAddr {
+    type Err = ParseMacError;
+
+    fn from_str(text: &str) -> Result<Self, ParseMacError> {
+        let pair = match text.len() {
+            12 => 2,
+            17 => 3,
+            _ => return Err(ParseMacError),
+        };
+        let separator = text.as_bytes().get(2).copied().filter(|_| pair == 3);
+        if !matches!(separator, None | Some(b':' | b'-')) {
+            return Err(ParseMacError);
+        }
+        let mut mac = [0; 6];
+        for (byte, digits) in mac.iter_mut().zip(text.as_bytes().chunks(pair)) {
+            let &[high, low, ref rest @ ..] = digits else { return Err(ParseMacError) };
+            *byte = hex_digit(high)? << 4 | hex_digit(low)?;
+            if !rest.is_empty() && rest.first().copied() != separator {
+                return Err(ParseMacError);
+            }
+        }
+        Ok(Self(mac))
+    }
+}
+
+fn hex_digit(digit: u8) -> Result<u8, ParseMacError> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).ok_or(ParseMacError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0xAB, 0xcd, 0xef]);
+
+    #[test]
+    fn every_common_spelling_is_read() {
+        for text in ["52:54:00:ab:cd:ef", "52-54-00-AB-CD-EF", "525400abcdef"] {
+            assert_eq!(text.parse(), Ok(MAC), "{text}");
+        }
+        assert_eq!(MAC.to_string(), "52:54:00:ab:cd:ef");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "52:54:00:ab:cd",
+            "52:54:00:ab:cd:eg",
+            "52:54-00:ab:cd:ef",
+            "52.54.00.ab.cd.ef",
+            "5254:00abcdef",
+            "52:54:00:ab:cd:é",
+        ] {
+            assert_eq!(text.parse::<MacAddr>(), Err(ParseMacError), "{text}");
+        }
+    }
+}
