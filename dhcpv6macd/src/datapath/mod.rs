@@ -1,5 +1,8 @@
 //! Frames in and frames out.
 
+pub mod namespace;
+mod sys;
+
 /// Answers one frame: what a worker does with each frame that its ring hands it.
 pub trait Answer {
     /// Writes the reply to `frame`, a whole Ethernet frame, into `reply` and returns its length; `None` where there is none.

@@ -1,0 +1,116 @@
+//! System calls that no safe library offers: one function each, `io::Result` back, no policy.
+
+use std::{
+    io,
+    mem::{self, size_of},
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+};
+
+use libc::{c_int, c_void, socklen_t};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+/// Leaves the calling thread in a new network namespace (`unshare(2)`).
+pub(super) fn unshare_network() -> io::Result<()> {
+    // SAFETY: CLONE_NEWNET does not split the file descriptor table, which is what makes other flags unsafe.
+    Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNET) }?)
+}
+
+/// A raw `AF_PACKET` socket that receives nothing yet (`packet(7)`: protocol 0).
+pub(super) fn packet_socket() -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: just opened, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Ties a packet socket to one interface and, unless `ethertype` is 0, to one EtherType or to `ETH_P_ALL`.
+pub(super) fn bind_packet(socket: &impl AsFd, interface: u32, ethertype: u16) -> io::Result<()> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET.cast_unsigned() as u16,
+        sll_protocol: ethertype.to_be(),
+        sll_ifindex: interface.cast_signed(),
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the address outlives the call and the length is its own.
+    check(unsafe { libc::bind(fd, (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as socklen_t) })?;
+    Ok(())
+}
+
+/// Sets an option whose value is a plain C value.
+pub(super) fn set_option<T: Copy>(socket: &impl AsFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the value outlives the call and the length is its own.
+    check(unsafe { libc::setsockopt(fd, level, option, (&raw const *value).cast(), size_of::<T>() as socklen_t) })?;
+    Ok(())
+}
+
+/// Attaches a classic BPF filter (`SO_ATTACH_FILTER`). Bounded by the kernel at `BPF_MAXINSNS`.
+pub(super) fn attach_filter(socket: &impl AsFd, program: &[libc::sock_filter]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // The kernel only reads the program, but the C structure has no const.
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// What happened in a packet socket since this was last asked (`PACKET_STATISTICS`): frames seen and frames dropped because the
+/// ring was full.
+pub(super) fn packet_statistics(socket: &impl AsFd) -> io::Result<(u32, u32)> {
+    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut length = size_of::<libc::tpacket_stats>() as socklen_t;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: both pointers outlive the call, and the length is that of the structure.
+    check(unsafe {
+        libc::getsockopt(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, (&raw mut statistics).cast(), &raw mut length)
+    })?;
+    Ok((statistics.tp_packets, statistics.tp_drops))
+}
+
+/// Turns generic receive offload of an interface on (`ETHTOOL_SGRO`, `ethtool(8)`).
+pub(super) fn enable_gro(socket: &impl AsFd, interface: &str) -> io::Result<()> {
+    #[repr(C)]
+    struct EthtoolValue {
+        command: u32,
+        data: u32,
+    }
+    const ETHTOOL_SGRO: u32 = 0x2c;
+    let mut value = EthtoolValue { command: ETHTOOL_SGRO, data: 1 };
+    let mut request = interface_request(interface)?;
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    interface_ioctl(socket, libc::SIOCETHTOOL, &mut request)
+}
+
+/// Sets an interface up (`SIOCSIFFLAGS`, `netdevice(7)`).
+pub(super) fn set_up(socket: &impl AsFd, interface: &str) -> io::Result<()> {
+    let mut request = interface_request(interface)?;
+    interface_ioctl(socket, libc::SIOCGIFFLAGS, &mut request)?;
+    // SAFETY: SIOCGIFFLAGS has just written this field.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as i16;
+    interface_ioctl(socket, libc::SIOCSIFFLAGS, &mut request)
+}
+
+fn interface_request(interface: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: an ifreq is a C structure of integers, for which all zero bytes are a value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    let Some(name) = request.ifr_name.get_mut(..interface.len()).filter(|_| interface.len() < libc::IFNAMSIZ) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    for (to, from) in name.iter_mut().zip(interface.bytes()) {
+        *to = from.cast_signed();
+    }
+    Ok(request)
+}
+
+fn interface_ioctl(socket: &impl AsFd, operation: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
+    // SAFETY: every operation that this room asks for takes an ifreq, which outlives the call.
+    check(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), operation, (&raw mut *request).cast::<c_void>()) })?;
+    Ok(())
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
