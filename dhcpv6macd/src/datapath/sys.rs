@@ -9,6 +9,17 @@ use std::{
 use libc::{c_int, c_void, socklen_t};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the C library types the constant wider than the field that it is for"
+)]
+const AF_PACKET: libc::sa_family_t = libc::AF_PACKET.cast_unsigned() as libc::sa_family_t;
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the C library types the constant wider than the field that it is for"
+)]
+const IFF_UP: libc::c_short = libc::IFF_UP as libc::c_short;
+
 /// Leaves the calling thread in a new network namespace (`unshare(2)`).
 pub(super) fn unshare_network() -> io::Result<()> {
     // SAFETY: CLONE_NEWNET does not split the file descriptor table, which is what makes other flags unsafe.
@@ -26,7 +37,7 @@ pub(super) fn packet_socket() -> io::Result<OwnedFd> {
 /// Ties a packet socket to one interface and, unless `ethertype` is 0, to one EtherType or to `ETH_P_ALL`.
 pub(super) fn bind_packet(socket: &impl AsFd, interface: u32, ethertype: u16) -> io::Result<()> {
     let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET.cast_unsigned() as u16,
+        sll_family: AF_PACKET,
         sll_protocol: ethertype.to_be(),
         sll_ifindex: interface.cast_signed(),
         sll_hatype: 0,
@@ -36,7 +47,7 @@ pub(super) fn bind_packet(socket: &impl AsFd, interface: u32, ethertype: u16) ->
     };
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the address outlives the call and the length is its own.
-    check(unsafe { libc::bind(fd, (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as socklen_t) })?;
+    check(unsafe { libc::bind(fd, (&raw const address).cast(), length_of::<libc::sockaddr_ll>()) })?;
     Ok(())
 }
 
@@ -44,7 +55,7 @@ pub(super) fn bind_packet(socket: &impl AsFd, interface: u32, ethertype: u16) ->
 pub(super) fn set_option<T: Copy>(socket: &impl AsFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the value outlives the call and the length is its own.
-    check(unsafe { libc::setsockopt(fd, level, option, (&raw const *value).cast(), size_of::<T>() as socklen_t) })?;
+    check(unsafe { libc::setsockopt(fd, level, option, (&raw const *value).cast(), length_of::<T>()) })?;
     Ok(())
 }
 
@@ -60,7 +71,7 @@ pub(super) fn attach_filter(socket: &impl AsFd, program: &[libc::sock_filter]) -
 /// ring was full.
 pub(super) fn packet_statistics(socket: &impl AsFd) -> io::Result<(u32, u32)> {
     let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-    let mut length = size_of::<libc::tpacket_stats>() as socklen_t;
+    let mut length = length_of::<libc::tpacket_stats>();
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: both pointers outlive the call, and the length is that of the structure.
     check(unsafe {
@@ -89,7 +100,7 @@ pub(super) fn set_up(socket: &impl AsFd, interface: &str) -> io::Result<()> {
     interface_ioctl(socket, libc::SIOCGIFFLAGS, &mut request)?;
     // SAFETY: SIOCGIFFLAGS has just written this field.
     let flags = unsafe { request.ifr_ifru.ifru_flags };
-    request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as i16;
+    request.ifr_ifru.ifru_flags = flags | IFF_UP;
     interface_ioctl(socket, libc::SIOCSIFFLAGS, &mut request)
 }
 
@@ -109,6 +120,11 @@ fn interface_ioctl(socket: &impl AsFd, operation: libc::Ioctl, request: &mut lib
     // SAFETY: every operation that this room asks for takes an ifreq, which outlives the call.
     check(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), operation, (&raw mut *request).cast::<c_void>()) })?;
     Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "sizes of a few C structures")]
+const fn length_of<T>() -> socklen_t {
+    size_of::<T>() as socklen_t
 }
 
 fn check(result: c_int) -> io::Result<c_int> {

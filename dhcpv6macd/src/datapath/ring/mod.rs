@@ -1,0 +1,181 @@
+//! `AF_PACKET` rings, version 2 both ways: frames come and go without a system call each.
+//!
+//! Version 2 hands over single frames where version 3 hands over blocks, full or timed out: at a few clients that is the
+//! difference between tens of microseconds and milliseconds.
+
+mod queue;
+mod slots;
+
+use std::{
+    ffi::c_int,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use libc::sock_filter;
+use rustix::{
+    io::Errno,
+    net::{SendFlags, send, sockopt},
+};
+
+use self::{
+    queue::{ReceiveQueue, TransmitQueue},
+    slots::{BLOCK_SIZE, BLOCK_SLOTS, SLOT_SIZE, Slots},
+};
+use super::{Flushed, Receive, Transmit, mmap::Mapping, sys};
+
+/// Slots of a receive ring: a burst of so many frames fits before the worker has looked once. 4 MiB.
+const RECEIVE_SLOTS: usize = 2048;
+/// Slots of a transmit ring. 1 MiB.
+const TRANSMIT_SLOTS: usize = 512;
+/// Bytes that a transmit socket may have on their way to the wire, headroom of the kernel included.
+const SEND_BUFFER: c_int = 8 << 20;
+/// Flushes in a row without progress before replies are given up: the clients will have asked again.
+const FUTILE_FLUSHES_MAX: u32 = 10;
+
+/// Frames of one interface, as the kernel puts them into shared memory.
+#[derive(Debug)]
+pub struct ReceiveRing {
+    queue: ReceiveQueue,
+    socket: OwnedFd,
+}
+
+impl ReceiveRing {
+    /// Opens a ring for the IPv6 frames of an interface in the calling thread's namespace, those that `filter` lets through.
+    ///
+    /// # Errors
+    ///
+    /// Without `CAP_NET_RAW`, without such an interface, or where the kernel has no memory for the ring.
+    pub fn open(interface: u32, filter: Option<&[sock_filter]>) -> io::Result<Self> {
+        let socket = sys::packet_socket()?;
+        let slots = map_ring(&socket, libc::PACKET_RX_RING, RECEIVE_SLOTS)?;
+        if let Some(filter) = filter {
+            sys::attach_filter(&socket, filter)?;
+        }
+        sys::bind_packet(&socket, interface, dhcpv6macd_ebpf::header::ETHERTYPE_IPV6)?;
+        Ok(Self { queue: ReceiveQueue::new(slots), socket })
+    }
+
+    /// Shares an interface's frames with the other rings of its fanout group: a flow stays with one ring
+    /// (`PACKET_FANOUT_HASH`, `packet(7)`).
+    ///
+    /// # Errors
+    ///
+    /// Where the rings are not all of one interface and namespace.
+    pub fn join_fanout(&self, group: u16) -> io::Result<()> {
+        let hash = u32::from(group) | libc::PACKET_FANOUT_HASH << 16;
+        sys::set_option(&self.socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &hash)
+    }
+
+    /// Frames that came, and frames that were dropped because the ring was full, since this was last asked.
+    ///
+    /// # Errors
+    ///
+    /// None that the kernel documents.
+    pub fn statistics(&self) -> io::Result<RingStatistics> {
+        let (received, dropped) = sys::packet_statistics(&self.socket)?;
+        Ok(RingStatistics { received, dropped })
+    }
+
+    /// Takes the error that woke a poll without a frame, for example that the interface went down.
+    ///
+    /// # Errors
+    ///
+    /// Where the socket cannot be asked.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(sockopt::socket_error(&self.socket)?.err().map(io::Error::from))
+    }
+}
+
+/// What the kernel counted at a receive ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingStatistics {
+    /// Frames for the ring, the dropped ones included.
+    pub received: u32,
+    /// Frames that found no free slot.
+    pub dropped: u32,
+}
+
+impl Receive for ReceiveRing {
+    fn receive(&mut self, limit: usize, each: impl FnMut(&[u8])) -> usize {
+        self.queue.receive(limit, each)
+    }
+}
+
+/// Readable as soon as a frame is there.
+impl AsFd for ReceiveRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Frames on their way out of one interface, past its queueing discipline.
+#[derive(Debug)]
+pub struct TransmitRing {
+    queue: TransmitQueue,
+    socket: OwnedFd,
+    futile: u32,
+}
+
+impl TransmitRing {
+    /// Opens a ring for frames of up to `mtu` bytes behind the Ethernet header, to an interface in the calling thread's
+    /// namespace.
+    ///
+    /// # Errors
+    ///
+    /// Without `CAP_NET_RAW`, without such an interface, or where the kernel has no memory for the ring.
+    pub fn open(interface: u32, mtu: usize) -> io::Result<Self> {
+        let socket = sys::packet_socket()?;
+        let on: c_int = 1;
+        sys::set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &on)?;
+        // Without this one frame that the interface refuses would hold up all behind it.
+        sys::set_option(&socket, libc::SOL_PACKET, libc::PACKET_LOSS, &on)?;
+        sys::set_option(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &on)?;
+        sys::set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &SEND_BUFFER)?;
+        let slots = map_ring(&socket, libc::PACKET_TX_RING, TRANSMIT_SLOTS)?;
+        // With protocol 0 the socket sends, and receives nothing.
+        sys::bind_packet(&socket, interface, 0)?;
+        let frame_max = mtu.saturating_add(dhcpv6macd_ebpf::header::IPV6_OFFSET);
+        Ok(Self { queue: TransmitQueue::new(slots, frame_max), socket, futile: 0 })
+    }
+}
+
+impl Transmit for TransmitRing {
+    fn is_full(&self) -> bool {
+        self.queue.is_full()
+    }
+
+    fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        self.queue.transmit(fill);
+    }
+
+    fn flush(&mut self) -> Flushed {
+        if self.queue.queued() == 0 {
+            return Flushed::default();
+        }
+        let kicked = send(&self.socket, &[], SendFlags::DONTWAIT);
+        let sent = self.queue.settle();
+        self.futile = if sent > 0 { 0 } else { self.futile + 1 };
+        let patient = matches!(kicked, Ok(_) | Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR));
+        let failed = if patient && self.futile < FUTILE_FLUSHES_MAX { 0 } else { self.queue.withdraw() };
+        Flushed { sent, failed, queued: self.queue.queued() }
+    }
+}
+
+/// Sets a socket's ring up and maps it.
+fn map_ring(socket: &OwnedFd, ring: c_int, count: usize) -> io::Result<Slots> {
+    let version = libc::tpacket_versions::TPACKET_V2 as u32;
+    sys::set_option(socket, libc::SOL_PACKET, libc::PACKET_VERSION, &version)?;
+    let word = |value: usize| u32::try_from(value).map_err(io::Error::other);
+    let request = libc::tpacket_req {
+        tp_block_size: word(BLOCK_SIZE)?,
+        tp_block_nr: word(count / BLOCK_SLOTS)?,
+        tp_frame_size: word(SLOT_SIZE)?,
+        tp_frame_nr: word(count)?,
+    };
+    sys::set_option(socket, libc::SOL_PACKET, ring, &request)?;
+    Ok(Slots::new(Mapping::of_socket(socket, count * SLOT_SIZE)?, count))
+}
+
+const _WHOLE_BLOCKS: () =
+    assert!(RECEIVE_SLOTS.is_multiple_of(BLOCK_SLOTS) && TRANSMIT_SLOTS.is_multiple_of(BLOCK_SLOTS));
