@@ -33,6 +33,7 @@
 //! * Every queue and table has a bound; every drop has a name and a counter of that name.
 
 pub mod datapath;
+pub mod interface;
 pub mod local;
 pub mod policy;
 pub mod respond;

@@ -1,9 +1,14 @@
 //! Frames in and frames out.
 
+pub mod attach;
+pub mod memory;
 mod mmap;
 pub mod namespace;
+pub mod packet;
 pub mod ring;
+pub mod steering;
 mod sys;
+pub mod worker;
 
 /// Where frames come from: a ring, or memory.
 pub trait Receive {

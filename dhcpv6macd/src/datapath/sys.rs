@@ -59,6 +59,20 @@ pub(super) fn set_option<T: Copy>(socket: &impl AsFd, level: c_int, option: c_in
     Ok(())
 }
 
+/// Reads an option whose value is a plain C value of integers.
+fn get_option<T: Copy>(socket: &impl AsFd, level: c_int, option: c_int, value: &mut T) -> io::Result<()> {
+    let mut length = length_of::<T>();
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: both pointers outlive the call, and the length is that of the value.
+    check(unsafe { libc::getsockopt(fd, level, option, (&raw mut *value).cast(), &raw mut length) })?;
+    Ok(())
+}
+
+/// Limits a socket to one interface (`SO_BINDTODEVICE`, `socket(7)`).
+pub(super) fn bind_to_device(socket: &impl AsFd, interface: &str) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &interface_request(interface)?.ifr_name)
+}
+
 /// Attaches a classic BPF filter (`SO_ATTACH_FILTER`). Bounded by the kernel at `BPF_MAXINSNS`.
 pub(super) fn attach_filter(socket: &impl AsFd, program: &[libc::sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -67,16 +81,29 @@ pub(super) fn attach_filter(socket: &impl AsFd, program: &[libc::sock_filter]) -
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
+/// A fanout group with one member, as the kernel names it (`PACKET_FANOUT`, `packet(7)`).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fanout(u32);
+
+/// Makes a packet socket the first of a new fanout group.
+pub(super) fn new_fanout(socket: &impl AsFd, kind: u32) -> io::Result<Fanout> {
+    set_option(socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &((kind | libc::PACKET_FANOUT_FLAG_UNIQUEID) << 16))?;
+    // The kernel has filled in an unused number, and left the flag that asked for it out.
+    let mut group = 0_u32;
+    get_option(socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &mut group)?;
+    Ok(Fanout(group))
+}
+
+/// Adds a packet socket to a fanout group.
+pub(super) fn join_fanout(socket: &impl AsFd, Fanout(group): Fanout) -> io::Result<()> {
+    set_option(socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &group)
+}
+
 /// What happened in a packet socket since this was last asked (`PACKET_STATISTICS`): frames seen and frames dropped because the
 /// ring was full.
 pub(super) fn packet_statistics(socket: &impl AsFd) -> io::Result<(u32, u32)> {
     let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-    let mut length = length_of::<libc::tpacket_stats>();
-    let fd = socket.as_fd().as_raw_fd();
-    // SAFETY: both pointers outlive the call, and the length is that of the structure.
-    check(unsafe {
-        libc::getsockopt(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, (&raw mut statistics).cast(), &raw mut length)
-    })?;
+    get_option(socket, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut statistics)?;
     Ok((statistics.tp_packets, statistics.tp_drops))
 }
 

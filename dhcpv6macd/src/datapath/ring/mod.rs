@@ -56,15 +56,23 @@ impl ReceiveRing {
         Ok(Self { queue: ReceiveQueue::new(slots), socket })
     }
 
-    /// Shares an interface's frames with the other rings of its fanout group: a flow stays with one ring
+    /// Opens `count` rings that share an interface's frames in one fanout group: a flow stays with one ring
     /// (`PACKET_FANOUT_HASH`, `packet(7)`).
     ///
     /// # Errors
     ///
-    /// Where the rings are not all of one interface and namespace.
-    pub fn join_fanout(&self, group: u16) -> io::Result<()> {
-        let hash = u32::from(group) | libc::PACKET_FANOUT_HASH << 16;
-        sys::set_option(&self.socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &hash)
+    /// Those of [`ReceiveRing::open`].
+    pub fn open_group(interface: u32, filter: Option<&[sock_filter]>, count: usize) -> io::Result<Vec<Self>> {
+        let rings: Vec<Self> = (0..count).map(|_| Self::open(interface, filter)).collect::<io::Result<_>>()?;
+        if let [first, others @ ..] = &rings[..]
+            && !others.is_empty()
+        {
+            let group = sys::new_fanout(&first.socket, libc::PACKET_FANOUT_HASH)?;
+            for ring in others {
+                sys::join_fanout(&ring.socket, group)?;
+            }
+        }
+        Ok(rings)
     }
 
     /// Frames that came, and frames that were dropped because the ring was full, since this was last asked.

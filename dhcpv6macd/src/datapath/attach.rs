@@ -1,0 +1,192 @@
+//! The steering program: loaded, told what is ours, attached to the interface by a link that ends with this process.
+
+use std::{fmt, io, net::Ipv6Addr, thread};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{
+        HashMap, MapData, MapError, PerCpuArray,
+        xdp::{DevMap, XdpMapError},
+    },
+    programs::{ProgramError, Xdp, links::FdLink},
+};
+use aya_log::EbpfLogger;
+use dhcpv6macd_ebpf::{Verdict, map as abi};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::local::Local;
+
+/// The steering program's object, as `cargo xtask build` made it.
+pub static STEERING_PROGRAM: &[u8] = aya::include_bytes_aligned!(env!("DHCPV6MACD_BPF_OBJECT"));
+
+/// Where in the kernel the steering program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdpMode {
+    /// In the interface's driver.
+    Native,
+    /// Behind the driver, on any interface.
+    Generic,
+}
+
+impl fmt::Display for XdpMode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
+}
+
+/// Why the steering program does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The kernel does not take the object.
+    #[error("the kernel does not load the steering program: {0}")]
+    Load(#[from] EbpfError),
+    /// The kernel does not take the program.
+    #[error("the kernel does not accept the steering program: {0}")]
+    Program(#[from] ProgramError),
+    /// A map of the object is not as expected.
+    #[error("a map of the steering program cannot be used: {0}")]
+    Map(#[from] MapError),
+    /// The object holds something else than expected.
+    #[error("the steering program's object has no {0}; build again with `cargo xtask build`")]
+    Missing(&'static str),
+    /// Another XDP program is on the interface.
+    #[error("another XDP program is attached")]
+    Busy,
+    /// The interface cannot run XDP in this mode.
+    #[error("the interface cannot run XDP in {mode} mode: {source}")]
+    Unsupported {
+        /// The mode that was tried.
+        mode: XdpMode,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A kernel before 5.9 has no link for XDP: the program would outlive this process.
+    #[error("the kernel cannot tie an XDP program to this process; Linux 5.15 or later is needed")]
+    NoLink,
+    /// The program's own log is not as expected.
+    #[error("the steering program's log cannot be read: {0}")]
+    Log(aya_log::Error),
+    /// There is no thread to read the program's own log.
+    #[error("no thread can be started for the steering program's log: {0}")]
+    LogThread(io::Error),
+}
+
+/// The steering program in the kernel. Dropped, it is detached.
+pub struct SteeringProgram {
+    ebpf: Ebpf,
+    link: Option<FdLink>,
+}
+
+impl SteeringProgram {
+    /// Loads the program for the ports of `local`. Nothing is attached, and nothing is ours yet.
+    ///
+    /// # Errors
+    ///
+    /// Without `CAP_BPF` and `CAP_NET_ADMIN`, or where the kernel is too old.
+    pub fn load(local: &Local) -> Result<Self, AttachError> {
+        let tftp_port = local.tftp_port.unwrap_or(0);
+        let mut ebpf = EbpfLoader::new()
+            .override_global(abi::DHCPV6_PORT, &local.dhcpv6_port, true)
+            .override_global(abi::TFTP_PORT, &tftp_port, true)
+            .load(STEERING_PROGRAM)?;
+        program(&mut ebpf)?.load()?;
+        Ok(Self { ebpf, link: None })
+    }
+
+    /// Attaches the program to an interface. Until there is a [steering link](Self::steer_to) every frame passes.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::Busy`] and [`AttachError::Unsupported`] tell what is in the way.
+    pub fn attach(&mut self, interface: u32, mode: XdpMode) -> Result<(), AttachError> {
+        let program = program(&mut self.ebpf)?;
+        let flags = match mode {
+            XdpMode::Native => aya::programs::XdpMode::Driver,
+            XdpMode::Generic => aya::programs::XdpMode::Skb,
+        };
+        let link = program.attach_to_if_index(interface, flags).map_err(|error| refusal(error, mode))?;
+        let link = program.take_link(link)?;
+        // Where the kernel has no link for XDP, aya attaches by netlink; dropped, that is undone.
+        self.link = Some(link.try_into().map_err(|_| AttachError::NoLink)?);
+        Ok(())
+    }
+
+    /// Redirects our frames to this interface from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such interface.
+    pub fn steer_to(&mut self, near_end: u32) -> Result<(), AttachError> {
+        let map = self.ebpf.map_mut(abi::STEERING_LINK).ok_or(AttachError::Missing(abi::STEERING_LINK))?;
+        DevMap::try_from(map)?.set(0, near_end, None, 0).map_err(|error| match error {
+            XdpMapError::MapError(error) => AttachError::Map(error),
+            XdpMapError::ChainedProgramNotSupported => AttachError::NoLink,
+        })
+    }
+
+    /// Makes exactly these addresses ours, the first [`abi::OWN_ADDRESSES_MAX`] of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel has no memory for another.
+    pub fn set_own_addresses(&mut self, addresses: &[Ipv6Addr]) -> Result<(), AttachError> {
+        let map = self.ebpf.map_mut(abi::OWN_ADDRESSES).ok_or(AttachError::Missing(abi::OWN_ADDRESSES))?;
+        let mut map: HashMap<&mut MapData, [u8; 16], u8> = HashMap::try_from(map)?;
+        let known: Vec<[u8; 16]> = map.keys().collect::<Result<_, _>>()?;
+        for gone in known.iter().filter(|known| !addresses.contains(&Ipv6Addr::from(**known))) {
+            map.remove(gone)?;
+        }
+        for address in addresses.iter().take(abi::OWN_ADDRESSES_MAX as usize) {
+            map.insert(address.octets(), 0, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Frames by verdict since the program was loaded, over all CPUs.
+    ///
+    /// # Errors
+    ///
+    /// Where the map cannot be read.
+    pub fn counters(&self) -> Result<impl Iterator<Item = (Verdict, u64)>, AttachError> {
+        let map = self.ebpf.map(abi::COUNTERS).ok_or(AttachError::Missing(abi::COUNTERS))?;
+        let map: PerCpuArray<&MapData, u64> = PerCpuArray::try_from(map)?;
+        let count = |verdict: Verdict| Ok((verdict, map.get(&verdict.index(), 0)?.iter().sum()));
+        let counts: Vec<_> = Verdict::ALL.into_iter().map(count).collect::<Result<_, MapError>>()?;
+        Ok(counts.into_iter())
+    }
+
+    /// Passes the program's own log on to ours, where it was built to have one: on a thread that ends with the process.
+    ///
+    /// # Errors
+    ///
+    /// Where the log cannot be read.
+    pub fn forward_log(&mut self) -> Result<(), AttachError> {
+        let mut logger = match EbpfLogger::init(&mut self.ebpf) {
+            Err(aya_log::Error::MapNotFound) => return Ok(()),
+            logger => logger.map_err(AttachError::Log)?,
+        };
+        let forward = move || {
+            while poll(&mut [PollFd::new(&logger, PollFlags::IN)], None).is_ok() {
+                logger.flush();
+            }
+        };
+        thread::Builder::new().name("steering-log".into()).spawn(forward).map_err(AttachError::LogThread)?;
+        Ok(())
+    }
+}
+
+fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
+    Ok(ebpf.program_mut(abi::PROGRAM).ok_or(AttachError::Missing(abi::PROGRAM))?.try_into()?)
+}
+
+/// What the kernel's error number means (`dev_xdp_attach`, `net/core/dev.c`).
+fn refusal(error: ProgramError, mode: XdpMode) -> AttachError {
+    let ProgramError::SyscallError(call) = error else { return AttachError::Program(error) };
+    match call.io_error.raw_os_error() {
+        Some(libc::EBUSY | libc::EEXIST) => AttachError::Busy,
+        _ => AttachError::Unsupported { mode, source: call.io_error },
+    }
+}

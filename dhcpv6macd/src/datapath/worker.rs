@@ -1,0 +1,140 @@
+//! A worker: one thread, one CPU, its own rings. It takes frames, answers them, sends the replies, and sleeps when there is nothing.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
+
+use super::{
+    Answer, Receive, Transmit,
+    ring::{ReceiveRing, TransmitRing},
+};
+
+/// Frames between two flushes: as many as share one system call, few enough that the first reply does not wait long.
+const BATCH: usize = 64;
+/// How long a worker sleeps while replies wait for the interface.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// What a worker counts. Written by the worker alone, read by anybody at any time.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerCounters {
+    /// Frames that the interface took.
+    pub sent: AtomicU64,
+    /// Requests that were not answered because every slot of the transmit ring was on its way.
+    pub transmit_full: AtomicU64,
+    /// Replies that were given up: the interface is down, or took nothing for too long.
+    pub transmit_failed: AtomicU64,
+    /// Errors that the receive ring reported, for example that the interface went down.
+    pub receive_error: AtomicU64,
+}
+
+/// Adds to a counter that has one writer: no locked instruction.
+fn add(counter: &AtomicU64, count: usize) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count as u64), Ordering::Relaxed);
+}
+
+/// Answers one batch of frames and says how many there were, and how many replies wait for the next flush. Knows neither socket
+/// nor time: the same over rings and over memory.
+pub fn serve_batch(
+    receive: &mut impl Receive,
+    transmit: &mut impl Transmit,
+    answer: &mut impl Answer,
+    counters: &WorkerCounters,
+) -> Served {
+    let received = receive.receive(BATCH, |frame| {
+        if transmit.is_full() {
+            add(&counters.transmit_full, 1);
+        } else {
+            transmit.transmit(|reply| answer.answer(frame, reply));
+        }
+    });
+    let flushed = transmit.flush();
+    add(&counters.sent, flushed.sent);
+    add(&counters.transmit_failed, flushed.failed);
+    Served { received, queued: flushed.queued }
+}
+
+/// What a [batch](serve_batch) came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Frames taken.
+    pub received: usize,
+    /// Replies that wait for the next flush.
+    pub queued: usize,
+}
+
+/// Everything a worker's thread needs.
+pub struct Worker<A> {
+    /// Where requests come from.
+    pub receive: ReceiveRing,
+    /// Where replies go.
+    pub transmit: TransmitRing,
+    /// What makes a reply of a request.
+    pub answer: A,
+    /// What happens is counted here.
+    pub counters: Arc<WorkerCounters>,
+    /// An event counter (`eventfd(2)`) that becomes readable when the worker is to stop, and stays so.
+    pub stop: Arc<OwnedFd>,
+}
+
+impl<A: Answer> Worker<A> {
+    /// Serves until told to stop; gives the receive ring back, whose statistics outlive the worker.
+    ///
+    /// # Errors
+    ///
+    /// Where waiting for frames fails, which the kernel does only without memory.
+    pub fn run(mut self) -> io::Result<ReceiveRing> {
+        loop {
+            let served = serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, &self.counters);
+            if served.received == BATCH {
+                continue;
+            }
+            let timeout = (served.queued > 0).then_some(RETRY);
+            if self.wait(timeout)? {
+                return Ok(self.receive);
+            }
+        }
+    }
+
+    /// Sleeps until there is a frame, or for `timeout`. Returns whether the worker is to stop.
+    fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        let mut events = [PollFd::new(&self.receive, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
+        let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+        match poll(&mut events, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let [ring, stop] = events;
+        if ring.revents().contains(PollFlags::ERR) && self.receive.take_error()?.is_some() {
+            add(&self.counters.receive_error, 1);
+        }
+        Ok(stop.revents().contains(PollFlags::IN))
+    }
+}
+
+/// Ties the calling thread to one CPU of those that it may use: the `index`-th, around.
+///
+/// # Errors
+///
+/// Where the set of CPUs has just changed.
+pub fn pin(index: usize) -> io::Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
+    let count = cpus.clone().count().max(1);
+    let Some(cpu) = cpus.clone().nth(index % count) else { return Ok(()) };
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    Ok(sched_setaffinity(None, &only)?)
+}
