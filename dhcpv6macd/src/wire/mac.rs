@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::wire::hex_byte;
+
 /// An Ethernet hardware address, 6 bytes as on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddr(pub [u8; 6]);
@@ -57,17 +59,13 @@ impl FromStr for MacAddr {
         let mut mac = [0; 6];
         for (byte, digits) in mac.iter_mut().zip(text.as_bytes().chunks(pair)) {
             let &[high, low, ref rest @ ..] = digits else { return Err(ParseMacError) };
-            *byte = hex_digit(high)? << 4 | hex_digit(low)?;
+            *byte = hex_byte(high, low).ok_or(ParseMacError)?;
             if !rest.is_empty() && rest.first().copied() != separator {
                 return Err(ParseMacError);
             }
         }
         Ok(Self(mac))
     }
-}
-
-fn hex_digit(digit: u8) -> Result<u8, ParseMacError> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).ok_or(ParseMacError)
 }
 
 #[cfg(test)]

@@ -1,0 +1,105 @@
+//! DHCP Unique Identifiers.
+
+use std::{fmt, str::FromStr};
+
+use crate::wire::{MacAddr, hex_byte};
+
+/// A DUID of our own: type and identifier, 3 to 130 bytes, opaque to everyone but its owner (RFC 9915 section 11.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Duid(Box<[u8]>);
+
+/// The shortest DUID: its type and one byte.
+pub const DUID_MIN: usize = 3;
+/// The longest DUID: its type and 128 bytes.
+pub const DUID_MAX: usize = 130;
+
+/// DUID-LL, the hardware type of Ethernet (RFC 9915 section 11.4).
+const DUID_LL_ETHERNET: [u8; 4] = [0, 3, 0, 1];
+
+impl Duid {
+    /// The DUID-LL of an Ethernet interface.
+    #[must_use]
+    pub fn link_layer(mac: MacAddr) -> Self {
+        Self([&DUID_LL_ETHERNET[..], &mac.0].concat().into())
+    }
+
+    /// Its bytes, type included.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Why a text is no DUID.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseDuidError {
+    /// Something that is not hexadecimal.
+    #[error("not a DUID; write its bytes in hexadecimal, such as 00:03:00:01:52:54:00:12:34:56")]
+    NotHexadecimal,
+    /// Too short or too long.
+    #[error("{0} bytes; a DUID has {DUID_MIN} to {DUID_MAX}")]
+    Length(usize),
+}
+
+/// Pairs of hexadecimal digits, with or without a colon or a hyphen between them.
+impl FromStr for Duid {
+    type Err = ParseDuidError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDuidError> {
+        let mut bytes = Vec::with_capacity(text.len() / 2);
+        let mut rest = text.as_bytes();
+        while let [high, low, behind @ ..] = rest {
+            bytes.push(hex_byte(*high, *low).ok_or(ParseDuidError::NotHexadecimal)?);
+            rest = match behind {
+                [b':' | b'-', next @ ..] if !next.is_empty() => next,
+                behind => behind,
+            };
+        }
+        match (rest, bytes.len()) {
+            ([_, ..], _) => Err(ParseDuidError::NotHexadecimal),
+            ([], DUID_MIN..=DUID_MAX) => Ok(Self(bytes.into())),
+            ([], length) => Err(ParseDuidError::Length(length)),
+        }
+    }
+}
+
+/// Lower case with colons, as [`FromStr`] reads it.
+impl fmt::Display for Duid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, byte) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(formatter, "{colon}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Duid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duid_is_read_as_it_is_written() {
+        let own = Duid::link_layer(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+        assert_eq!(own.to_string(), "00:03:00:01:52:54:00:12:34:56");
+        for text in ["00:03:00:01:52:54:00:12:34:56", "00030001525400123456", "00-03-00-01-52-54-00-12-34-56"] {
+            assert_eq!(text.parse(), Ok(own.clone()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duid_is_refused() {
+        for text in ["0003zz", "00:03:", "000", "00::03:01", ":000301"] {
+            assert_eq!(text.parse::<Duid>(), Err(ParseDuidError::NotHexadecimal), "{text}");
+        }
+        assert_eq!("".parse::<Duid>(), Err(ParseDuidError::Length(0)));
+        assert_eq!("0003".parse::<Duid>(), Err(ParseDuidError::Length(2)));
+        assert_eq!("00".repeat(131).parse::<Duid>(), Err(ParseDuidError::Length(131)));
+    }
+}
