@@ -41,13 +41,14 @@ impl SteeringLink {
         create_pair(netlink, &near_name, &namespace, mtu, queues).await?;
         disable_ipv6(&near_name)?;
         let near_end = index_of(netlink, &near_name).await?;
+        // The far end first: a veth takes redirected frames if its peer had GRO when it came up (`veth_set_xdp_features`).
+        let far_end = namespace.run(prepare_far_end)??;
         netlink
             .link()
             .set(LinkUnspec::new_with_index(near_end).up().build())
             .execute()
             .await
             .map_err(io::Error::other)?;
-        let far_end = namespace.run(prepare_far_end)??;
         Ok(Self { namespace, near_end, far_end })
     }
 
