@@ -3,8 +3,10 @@
 use std::{
     io,
     net::{IpAddr, Ipv6Addr},
+    os::fd::OwnedFd,
 };
 
+use dhcpv6macd_ebpf::{ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use rtnetlink::{
     Handle, MulticastGroup, new_multicast_connection,
@@ -15,6 +17,7 @@ use rtnetlink::{
         link::{LinkAttribute, LinkMessage, LinkXdp},
     },
 };
+use rustix::net::{self, SocketFlags, SocketType, ipproto, socket_with, sockopt};
 
 use crate::wire::MacAddr;
 
@@ -128,6 +131,21 @@ impl Interface {
     /// Where the interface is gone.
     pub async fn xdp_program(&self) -> Result<Option<u32>, InterfaceError> {
         Ok(self.link().await?.attributes.iter().find_map(xdp_program_of))
+    }
+
+    /// Joins the groups that clients and relay agents send to, so that the interface's own filter, and switches that watch
+    /// multicast listeners, let them through. Left when the socket is closed.
+    ///
+    /// # Errors
+    ///
+    /// Where IPv6 is disabled on the interface.
+    pub fn join_groups(&self) -> io::Result<OwnedFd> {
+        let socket =
+            socket_with(net::AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(ipproto::UDP))?;
+        for group in [ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS] {
+            sockopt::set_ipv6_add_membership(&socket, &Ipv6Addr::from(group), self.index)?;
+        }
+        Ok(socket)
     }
 
     async fn link(&self) -> Result<LinkMessage, InterfaceError> {

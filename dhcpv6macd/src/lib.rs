@@ -37,5 +37,7 @@ pub mod datapath;
 pub mod interface;
 pub mod local;
 pub mod policy;
+pub mod privilege;
 pub mod respond;
+pub mod run;
 pub mod wire;

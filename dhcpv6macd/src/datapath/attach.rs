@@ -190,3 +190,10 @@ fn refusal(error: ProgramError, mode: XdpMode) -> AttachError {
         _ => AttachError::Unsupported { mode, source: call.io_error },
     }
 }
+
+/// The name of the program with this number, where the kernel knows both.
+#[must_use]
+pub fn program_name(id: u32) -> Option<String> {
+    let mut programs = aya::programs::loaded_programs().filter_map(Result::ok);
+    programs.find(|program| program.id() == id)?.name_as_str().map(str::to_owned)
+}

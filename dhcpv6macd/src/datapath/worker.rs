@@ -5,20 +5,20 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::Errno,
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
 use super::{
     Answer, Receive, Transmit,
-    ring::{ReceiveRing, TransmitRing},
+    ring::{ReceiveRing, RingStatistics, TransmitRing},
 };
 
 /// Frames between two flushes: as many as share one system call, few enough that the first reply does not wait long.
@@ -38,6 +38,18 @@ pub struct WorkerCounters {
     pub transmit_failed: AtomicU64,
     /// Errors that the receive ring reported, for example that the interface went down.
     pub receive_error: AtomicU64,
+}
+
+impl WorkerCounters {
+    /// Every counter with its name.
+    pub fn each(&self) -> [(&'static str, &AtomicU64); 4] {
+        [
+            ("sent", &self.sent),
+            ("transmit_full", &self.transmit_full),
+            ("transmit_failed", &self.transmit_failed),
+            ("receive_error", &self.receive_error),
+        ]
+    }
 }
 
 /// Adds to a counter that has one writer: no locked instruction.
@@ -85,42 +97,82 @@ pub struct Worker<A> {
     pub answer: A,
     /// What happens is counted here.
     pub counters: Arc<WorkerCounters>,
-    /// An event counter (`eventfd(2)`) that becomes readable when the worker is to stop, and stays so.
-    pub stop: Arc<OwnedFd>,
+    /// Where it is told to stop.
+    pub stop: Arc<Stop>,
+}
+
+/// What a worker leaves behind.
+pub struct Finished<A> {
+    /// What made the replies, with what it has counted.
+    pub answer: A,
+    /// What the kernel counted at the receive ring.
+    pub received: RingStatistics,
 }
 
 impl<A: Answer> Worker<A> {
-    /// Serves until told to stop; gives the receive ring back, whose statistics outlive the worker.
+    /// Serves until told to stop.
     ///
     /// # Errors
     ///
     /// Where waiting for frames fails, which the kernel does only without memory.
-    pub fn run(mut self) -> io::Result<ReceiveRing> {
-        loop {
+    pub fn run(mut self) -> io::Result<Finished<A>> {
+        while !self.stop.is_requested() {
             let served = serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, &self.counters);
-            if served.received == BATCH {
-                continue;
-            }
-            let timeout = (served.queued > 0).then_some(RETRY);
-            if self.wait(timeout)? {
-                return Ok(self.receive);
+            if served.received < BATCH {
+                self.wait((served.queued > 0).then_some(RETRY))?;
             }
         }
+        Ok(Finished { received: self.receive.statistics()?, answer: self.answer })
     }
 
-    /// Sleeps until there is a frame, or for `timeout`. Returns whether the worker is to stop.
-    fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        let mut events = [PollFd::new(&self.receive, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
+    /// Sleeps until there is a frame, until told to stop, or for `timeout`.
+    fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut events = [PollFd::new(&self.receive, PollFlags::IN), PollFd::new(&self.stop.event, PollFlags::IN)];
         let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
         match poll(&mut events, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let [ring, stop] = events;
+        let [ring, _] = events;
         if ring.revents().contains(PollFlags::ERR) && self.receive.take_error()?.is_some() {
             add(&self.counters.receive_error, 1);
         }
-        Ok(stop.revents().contains(PollFlags::IN))
+        Ok(())
+    }
+}
+
+/// Tells every worker to stop, the busy and the sleeping ones.
+#[derive(Debug)]
+pub struct Stop {
+    requested: AtomicBool,
+    event: OwnedFd,
+}
+
+impl Stop {
+    /// Nobody is to stop yet.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no file descriptors left.
+    pub fn new() -> io::Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { requested: AtomicBool::new(false), event })
+    }
+
+    /// Tells them.
+    ///
+    /// # Errors
+    ///
+    /// None that the kernel documents.
+    pub fn request(&self) -> io::Result<()> {
+        self.requested.store(true, Ordering::Release);
+        // Never read, so that it wakes everyone who polls it.
+        rustix::io::write(&self.event, &1_u64.to_ne_bytes())?;
+        Ok(())
+    }
+
+    fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
     }
 }
 

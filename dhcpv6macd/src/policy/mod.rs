@@ -5,3 +5,16 @@ mod lifetimes;
 
 pub use base_address::{BaseAddress, BaseAddressError};
 pub use lifetimes::{Lifetimes, LifetimesError};
+
+use crate::wire::Duid;
+
+/// What the operator decided for every machine.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The prefix in front of every machine's MAC.
+    pub base_address: BaseAddress,
+    /// Times of every address.
+    pub lifetimes: Lifetimes,
+    /// DUID of the server.
+    pub server_duid: Duid,
+}

@@ -1,10 +1,21 @@
 //! Bytes become types, and types become bytes. Nothing else in the daemon indexes into a packet.
 
+mod checksum;
+mod datagram;
+pub mod dhcpv6;
 mod duid;
 mod mac;
+mod malformed;
 
+pub use datagram::{Datagram, Headers};
 pub use duid::{DUID_MAX, DUID_MIN, Duid, ParseDuidError};
 pub use mac::{MacAddr, ParseMacError};
+pub use malformed::Malformed;
+
+/// What is to be written does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the buffer is too short")]
+pub struct NoSpace;
 
 /// The byte that two hexadecimal digits of either case write.
 fn hex_byte(high: u8, low: u8) -> Option<u8> {

@@ -132,7 +132,7 @@ impl TransmitRing {
     /// # Errors
     ///
     /// Without `CAP_NET_RAW`, without such an interface, or where the kernel has no memory for the ring.
-    pub fn open(interface: u32, mtu: usize) -> io::Result<Self> {
+    pub fn open(interface: u32, mtu: u32) -> io::Result<Self> {
         let socket = sys::packet_socket()?;
         let on: c_int = 1;
         sys::set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &on)?;
@@ -143,6 +143,7 @@ impl TransmitRing {
         let slots = map_ring(&socket, libc::PACKET_TX_RING, TRANSMIT_SLOTS)?;
         // With protocol 0 the socket sends, and receives nothing.
         sys::bind_packet(&socket, interface, 0)?;
+        let mtu = usize::try_from(mtu).map_err(io::Error::other)?;
         let frame_max = mtu.saturating_add(dhcpv6macd_ebpf::header::IPV6_OFFSET);
         Ok(Self { queue: TransmitQueue::new(slots, frame_max), socket, futile: 0 })
     }

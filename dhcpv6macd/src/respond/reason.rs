@@ -1,0 +1,120 @@
+//! Why a frame is not answered.
+
+use crate::wire::Malformed;
+
+/// Why a frame is not answered: each has a counter of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The bytes are no message.
+    Malformed(Malformed),
+    /// Somebody else's frame. The steering program passes these; a ring on the interface itself sees some.
+    NotOurs,
+    /// A TFTP request: this version has nothing to serve.
+    TftpNotServed,
+    /// The Ethernet source is a group.
+    MulticastMac,
+    /// The Ethernet source is all zero.
+    ZeroMac,
+    /// The Ethernet source is our interface's own.
+    OwnMac,
+    /// A relay agent's message: this version serves machines on the link.
+    RelayForward,
+    /// A message that only servers and relay agents send (RFC 9915 section 16).
+    ForClients,
+    /// No Client Identifier (RFC 9915 section 16).
+    NoClientId,
+    /// No Server Identifier, in a message to a certain server (RFC 9915 section 16).
+    NoServerId,
+    /// Another server's Server Identifier (RFC 9915 section 16).
+    OtherServerId,
+    /// A Server Identifier, in a message to any server (RFC 9915 section 16).
+    UnexpectedServerId,
+    /// A message to any server, sent to one (RFC 9915 section 18.4).
+    Unicast,
+    /// An Information-request with an identity association (RFC 9915 section 16.12).
+    UnexpectedAssociation,
+    /// A Confirm with nothing to confirm (RFC 9915 section 18.3.3).
+    NothingToConfirm,
+    /// The reply would be longer than a frame.
+    ReplyTooLong,
+}
+
+impl Reason {
+    /// How many there are.
+    pub const COUNT: usize = Self::OWN.len() + Malformed::ALL.len();
+
+    /// All but the malformed ones.
+    const OWN: [Self; 15] = [
+        Self::NotOurs,
+        Self::TftpNotServed,
+        Self::MulticastMac,
+        Self::ZeroMac,
+        Self::OwnMac,
+        Self::RelayForward,
+        Self::ForClients,
+        Self::NoClientId,
+        Self::NoServerId,
+        Self::OtherServerId,
+        Self::UnexpectedServerId,
+        Self::Unicast,
+        Self::UnexpectedAssociation,
+        Self::NothingToConfirm,
+        Self::ReplyTooLong,
+    ];
+
+    /// Every reason, in the order of [`Reason::index`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        Malformed::ALL.into_iter().map(Self::Malformed).chain(Self::OWN)
+    }
+
+    /// Its place among [`Reason::all`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        Self::all().position(|reason| reason == self).unwrap_or_default()
+    }
+
+    /// Name of its counter.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed(malformed) => malformed.name(),
+            Self::NotOurs => "drop_not_ours",
+            Self::TftpNotServed => "drop_tftp_not_served",
+            Self::MulticastMac => "drop_multicast_mac",
+            Self::ZeroMac => "drop_zero_mac",
+            Self::OwnMac => "drop_own_mac",
+            Self::RelayForward => "drop_relay_forward",
+            Self::ForClients => "drop_for_clients",
+            Self::NoClientId => "drop_no_client_id",
+            Self::NoServerId => "drop_no_server_id",
+            Self::OtherServerId => "drop_other_server_id",
+            Self::UnexpectedServerId => "drop_unexpected_server_id",
+            Self::Unicast => "drop_unicast",
+            Self::UnexpectedAssociation => "drop_unexpected_association",
+            Self::NothingToConfirm => "drop_nothing_to_confirm",
+            Self::ReplyTooLong => "drop_reply_too_long",
+        }
+    }
+}
+
+impl From<Malformed> for Reason {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_counter_of_its_own() {
+        let names: HashSet<_> = Reason::all().map(Reason::name).collect();
+        assert_eq!(names.len(), Reason::COUNT);
+        for (index, reason) in Reason::all().enumerate() {
+            assert_eq!(reason.index(), index, "{}", reason.name());
+        }
+    }
+}

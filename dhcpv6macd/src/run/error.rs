@@ -1,0 +1,133 @@
+//! Why the daemon does not start, or stopped.
+
+use std::io;
+
+use crate::{
+    datapath::attach::{AttachError, XdpMode},
+    interface::InterfaceError,
+};
+
+/// Why [`run`](super::run) ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It never began.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It broke in mid-service.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+impl RunError {
+    /// Exit status of the process: 2 for what the operator is to mend before the daemon can start, else 1.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::Start(_) => 2,
+            Self::Serve(_) => 1,
+        }
+    }
+}
+
+/// Why the daemon does not start: what, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Without these capabilities.
+    #[error("the process lacks {0}; run it as root, or as a service that is given these capabilities")]
+    Privilege(String),
+    /// The interface is not there, or no Ethernet.
+    #[error("interface {name}: {source}")]
+    Interface {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        source: InterfaceError,
+    },
+    /// The interface has no IPv6.
+    #[error("interface {interface}: cannot join the DHCPv6 groups ({source}); is IPv6 disabled on it?")]
+    Groups {
+        /// Its name.
+        interface: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Another program is attached.
+    #[error("interface {interface}: {holder} is attached to it; stop that first, or use --datapath packet")]
+    Busy {
+        /// Its name.
+        interface: String,
+        /// Who is there.
+        holder: String,
+    },
+    /// Another dhcpv6macd is attached.
+    #[error("interface {interface}: another dhcpv6macd serves it already; stop that one first")]
+    AlreadyServed {
+        /// Its name.
+        interface: String,
+    },
+    /// The interface cannot run XDP this way.
+    #[error(
+        "interface {interface}: it cannot run XDP in {mode} mode ({source}); try --xdp-mode generic or --datapath packet"
+    )]
+    Unsupported {
+        /// Its name.
+        interface: String,
+        /// The mode that was tried.
+        mode: XdpMode,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The steering program does not run.
+    #[error("interface {interface}: {source}")]
+    Steering {
+        /// Its name.
+        interface: String,
+        /// What the kernel said.
+        source: Box<AttachError>,
+    },
+    /// The steering link cannot be made.
+    #[error("cannot make the steering link, a veth pair into a private network namespace: {0}")]
+    Link(io::Error),
+    /// A port that is to be kept from the kernel is another program's.
+    #[error("UDP port {port} on {interface}: {source}; is another server running?")]
+    Port {
+        /// The port.
+        port: u16,
+        /// Where.
+        interface: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The rings cannot be opened.
+    #[error("cannot open the packet rings: {0}")]
+    Rings(io::Error),
+    /// The workers cannot be started.
+    #[error("cannot start the workers: {0}")]
+    Workers(io::Error),
+    /// The control plane cannot be started.
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+}
+
+/// What broke in mid-service.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The interface is gone, or netlink is.
+    #[error("the interface cannot be served any longer: {0}")]
+    Interface(#[from] InterfaceError),
+    /// The steering program cannot be told what is ours.
+    #[error("the steering program cannot be kept in step: {0}")]
+    Steering(Box<AttachError>),
+    /// A worker ended by itself.
+    #[error("a worker ended")]
+    WorkerEnded,
+    /// What a worker ended with.
+    #[error("a worker failed: {0}")]
+    Worker(io::Error),
+}
+
+impl From<AttachError> for ServeError {
+    fn from(error: AttachError) -> Self {
+        Self::Steering(error.into())
+    }
+}

@@ -1,0 +1,180 @@
+//! Puts the rooms together: starts the datapath and its workers, keeps the interface's addresses in step, ends on a signal.
+
+mod answer;
+mod error;
+mod source;
+mod totals;
+mod workers;
+
+use std::{os::fd::OwnedFd, sync::Arc, thread};
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info};
+
+pub use self::error::{RunError, ServeError, StartError};
+use self::{answer::Answerer, source::Source, totals::Totals, workers::Workers};
+use crate::{
+    config::Config,
+    datapath::ring::TransmitRing,
+    interface::{Facts, Interface},
+    local::Local,
+    policy::Policy,
+    privilege,
+    wire::Duid,
+};
+
+/// The most workers that the daemon starts without being told.
+const WORKERS_DEFAULT_MAX: usize = 8;
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// [`RunError::Start`] with nothing left behind, or [`RunError::Serve`] where something broke in mid-service.
+pub fn run(config: &Config) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+    runtime.block_on(async {
+        // Listened to first: a signal during the start ends the daemon behind it.
+        let mut signals = Signals::listen().map_err(StartError::Runtime)?;
+        let mut daemon = Daemon::start(config).await?;
+        let served = daemon.serve(&mut signals).await;
+        if let Err(broken) = &served {
+            error!("{broken}");
+        }
+        daemon.stop()?;
+        Ok(served?)
+    })
+}
+
+/// Everything that runs.
+struct Daemon<'a> {
+    config: &'a Config,
+    interface: Interface,
+    facts: Facts,
+    local: Arc<ArcSwap<Local>>,
+    source: Source,
+    workers: Workers,
+    /// Held: the membership ends with it.
+    _groups: OwnedFd,
+}
+
+impl<'a> Daemon<'a> {
+    /// Checks everything that can be checked, then starts from the quiet end: whatever fails, nothing was steered yet.
+    async fn start(config: &'a Config) -> Result<Self, StartError> {
+        if let Some(names) = privilege::missing(config.datapath).map_err(StartError::Runtime)? {
+            return Err(StartError::Privilege(names));
+        }
+        let at_interface = |source| StartError::Interface { name: config.interface.clone(), source };
+        let interface = Interface::find(&config.interface).map_err(at_interface)?;
+        let facts = interface.facts().await.map_err(at_interface)?;
+        let groups = interface
+            .join_groups()
+            .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
+        let local = local(config, &facts);
+        let policy = policy(config, &facts);
+
+        let count = config.workers.map_or_else(workers_default, Into::into);
+        let (mut source, rings) = Source::open(config, &interface, &facts, &local, count).await?;
+        let transmit =
+            (0..count).map(|_| TransmitRing::open(interface.index, facts.mtu)).collect::<Result<Vec<_>, _>>();
+        let transmit = transmit.map_err(StartError::Rings)?;
+        let local = Arc::new(ArcSwap::from_pointee(local));
+        let workers = Workers::start(rings, transmit, || Answerer::new(policy.clone(), Arc::clone(&local)));
+        let workers = workers.map_err(StartError::Workers)?;
+        source.steer()?;
+
+        info!(
+            interface = interface.name,
+            prefix = %config.base_address,
+            datapath = %source,
+            workers = count,
+            mac = %facts.mac,
+            link_local = %facts.link_local,
+            server_duid = %policy.server_duid,
+            "serving"
+        );
+        Ok(Self { config, interface, facts, local, source, workers, _groups: groups })
+    }
+
+    /// Follows the interface until told to stop.
+    async fn serve(&mut self, signals: &mut Signals) -> Result<(), ServeError> {
+        loop {
+            tokio::select! {
+                name = signals.next() => {
+                    info!(signal = name, "stopping");
+                    return Ok(());
+                }
+                changed = self.interface.changed() => {
+                    changed?;
+                    self.follow_interface().await?;
+                }
+                () = self.workers.ended() => return Err(ServeError::WorkerEnded),
+            }
+        }
+    }
+
+    /// Makes what the interface has now what the program steers and what the workers answer from.
+    async fn follow_interface(&mut self) -> Result<(), ServeError> {
+        let facts = self.interface.facts().await?;
+        if facts == self.facts {
+            return Ok(());
+        }
+        self.source.set_own_addresses(&facts.addresses)?;
+        self.local.store(Arc::new(local(self.config, &facts)));
+        info!(mac = %facts.mac, link_local = %facts.link_local, addresses = ?facts.addresses, "interface changed");
+        self.facts = facts;
+        Ok(())
+    }
+
+    /// Ends the workers and says what was done.
+    fn stop(self) -> Result<(), ServeError> {
+        let mut totals = Totals::default();
+        self.source.count(&mut totals)?;
+        let stopped = self.workers.stop(&mut totals);
+        info!(counters = %totals, "stopped");
+        stopped
+    }
+}
+
+fn workers_default() -> usize {
+    thread::available_parallelism().map_or(1, Into::into).min(WORKERS_DEFAULT_MAX)
+}
+
+fn local(config: &Config, facts: &Facts) -> Local {
+    Local {
+        mac: facts.mac,
+        link_local: facts.link_local,
+        addresses: facts.addresses.clone(),
+        dhcpv6_port: config.dhcpv6_port,
+        tftp_port: config.tftp.map(|listen| listen.port()),
+    }
+}
+
+fn policy(config: &Config, facts: &Facts) -> Policy {
+    Policy {
+        base_address: config.base_address,
+        lifetimes: config.lifetimes,
+        server_duid: config.server_duid.clone().unwrap_or_else(|| Duid::link_layer(facts.mac)),
+    }
+}
+
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one, and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

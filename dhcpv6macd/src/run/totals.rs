@@ -1,0 +1,40 @@
+//! Counters by name, summed over workers.
+
+use std::{collections::BTreeMap, fmt};
+
+/// What was counted, by name.
+#[derive(Debug, Default)]
+pub(super) struct Totals(BTreeMap<&'static str, u64>);
+
+impl Totals {
+    /// Adds to the counter of this name.
+    pub(super) fn add(&mut self, name: &'static str, count: u64) {
+        *self.0.entry(name).or_default() += count;
+    }
+}
+
+/// `name=count` of every counter that is not zero, by name.
+impl fmt::Display for Totals {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (name, count) in self.0.iter().filter(|(_, count)| **count > 0) {
+            write!(formatter, "{separator}{name}={count}")?;
+            separator = " ";
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_one_name_are_summed() {
+        let mut totals = Totals::default();
+        for (name, count) in [("sent_reply", 1), ("drop_truncated", 0), ("sent_reply", 2), ("receive_solicit", 3)] {
+            totals.add(name, count);
+        }
+        assert_eq!(totals.to_string(), "receive_solicit=3 sent_reply=3");
+    }
+}

@@ -1,0 +1,85 @@
+//! The workers' threads: started together, stopped together, counted together.
+
+use std::{
+    io, panic,
+    sync::{Arc, atomic::Ordering},
+    thread::{self, JoinHandle},
+};
+
+use tokio::sync::Notify;
+use tracing::warn;
+
+use super::{ServeError, answer::Answerer, totals::Totals};
+use crate::datapath::{
+    ring::{ReceiveRing, TransmitRing},
+    worker::{Finished, Stop, Worker, WorkerCounters, pin},
+};
+
+/// One thread a ring.
+pub(super) struct Workers {
+    threads: Vec<JoinHandle<io::Result<Finished<Answerer>>>>,
+    counters: Vec<Arc<WorkerCounters>>,
+    stop: Arc<Stop>,
+    ended: Arc<Notify>,
+}
+
+impl Workers {
+    /// Starts a worker for each pair of rings, each on a CPU of its own as far as there are so many.
+    pub(super) fn start(
+        receive: Vec<ReceiveRing>,
+        transmit: Vec<TransmitRing>,
+        answerer: impl Fn() -> Answerer,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(Stop::new()?);
+        let ended = Arc::new(Notify::new());
+        let mut workers = Self { threads: Vec::new(), counters: Vec::new(), stop, ended };
+        for (index, (receive, transmit)) in receive.into_iter().zip(transmit).enumerate() {
+            let counters = Arc::new(WorkerCounters::default());
+            workers.counters.push(Arc::clone(&counters));
+            let worker = Worker { receive, transmit, answer: answerer(), counters, stop: Arc::clone(&workers.stop) };
+            workers.threads.push(spawn(index, worker, Arc::clone(&workers.ended))?);
+        }
+        Ok(workers)
+    }
+
+    /// Waits until a worker ends by itself, which it only does when it fails.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Stops the workers and adds what they counted.
+    pub(super) fn stop(self, totals: &mut Totals) -> Result<(), ServeError> {
+        self.stop.request().map_err(ServeError::Worker)?;
+        let mut result = Ok(());
+        for thread in self.threads {
+            match thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)) {
+                Ok(finished) => {
+                    totals.add("ring_dropped", finished.received.dropped.into());
+                    finished.answer.count(totals);
+                }
+                Err(error) => result = Err(ServeError::Worker(error)),
+            }
+        }
+        for counters in self.counters {
+            for (name, counter) in counters.each() {
+                totals.add(name, counter.load(Ordering::Relaxed));
+            }
+        }
+        result
+    }
+}
+
+fn spawn(
+    index: usize,
+    worker: Worker<Answerer>,
+    ended: Arc<Notify>,
+) -> io::Result<JoinHandle<io::Result<Finished<Answerer>>>> {
+    thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        if let Err(error) = pin(index) {
+            warn!(worker = index, %error, "not tied to a CPU");
+        }
+        let result = worker.run();
+        ended.notify_one();
+        result
+    })
+}

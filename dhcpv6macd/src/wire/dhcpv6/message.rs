@@ -1,0 +1,247 @@
+//! A client's message, checked once.
+
+use std::net::Ipv6Addr;
+
+use super::{OptionCode, Options};
+use crate::wire::{DUID_MAX, DUID_MIN, Malformed};
+
+/// Message types (RFC 9915 section 7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the field's own names")]
+pub enum MessageType {
+    Solicit = 1,
+    Advertise = 2,
+    Request = 3,
+    Confirm = 4,
+    Renew = 5,
+    Rebind = 6,
+    Reply = 7,
+    Release = 8,
+    Decline = 9,
+    Reconfigure = 10,
+    InformationRequest = 11,
+    RelayForward = 12,
+    RelayReply = 13,
+}
+
+impl MessageType {
+    /// Every type, in order of its number.
+    pub const ALL: [Self; 13] = [
+        Self::Solicit,
+        Self::Advertise,
+        Self::Request,
+        Self::Confirm,
+        Self::Renew,
+        Self::Rebind,
+        Self::Reply,
+        Self::Release,
+        Self::Decline,
+        Self::Reconfigure,
+        Self::InformationRequest,
+        Self::RelayForward,
+        Self::RelayReply,
+    ];
+
+    /// The type of a message.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no message, or none of a known type.
+    pub fn of(payload: &[u8]) -> Result<Self, Malformed> {
+        let first = *payload.first().ok_or(Malformed::MessageLength)?;
+        let index = usize::from(first).checked_sub(1);
+        index.and_then(|index| Self::ALL.get(index)).copied().ok_or(Malformed::MessageType)
+    }
+}
+
+/// A message between client and server, its options checked: every length fits, every DUID is one, none is there twice.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its type.
+    pub kind: MessageType,
+    /// Its transaction ID, to be echoed.
+    pub transaction: [u8; 3],
+    /// DUID of the client, opaque.
+    pub client_id: Option<&'a [u8]>,
+    /// DUID of the server that it is for.
+    pub server_id: Option<&'a [u8]>,
+    /// Does the client take a Reply to its Solicit (RFC 9915 section 21.14)?
+    pub rapid_commit: bool,
+    /// The client's name.
+    pub fqdn: Option<Fqdn<'a>>,
+    requested: &'a [u8],
+    options: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// Reads a message that is not a relay agent's.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong with it.
+    pub fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
+        let kind = MessageType::of(payload)?;
+        let [_, x, y, z, options @ ..] = payload else { return Err(Malformed::MessageLength) };
+        let mut message = Self {
+            kind,
+            transaction: [*x, *y, *z],
+            client_id: None,
+            server_id: None,
+            rapid_commit: false,
+            fqdn: None,
+            requested: &[],
+            options,
+        };
+        for option in Options(options) {
+            let (number, data) = option?;
+            if let Some(code) = OptionCode::of(number) {
+                message.read(code, data)?;
+            }
+        }
+        Ok(message)
+    }
+
+    fn read(&mut self, code: OptionCode, data: &'a [u8]) -> Result<(), Malformed> {
+        match code {
+            OptionCode::ClientId => read_duid(&mut self.client_id, data)?,
+            OptionCode::ServerId => read_duid(&mut self.server_id, data)?,
+            OptionCode::IaNa => check_association(data, ASSOCIATION_HEADER)?,
+            OptionCode::IaTa => check_association(data, IAID)?,
+            OptionCode::IaPd => {
+                data.get(..ASSOCIATION_HEADER).ok_or(Malformed::OptionLength)?;
+            }
+            OptionCode::OptionRequest if data.len().is_multiple_of(2) => self.requested = data,
+            OptionCode::ElapsedTime if data.len() == 2 => {}
+            OptionCode::RapidCommit if data.is_empty() => self.rapid_commit = true,
+            OptionCode::OptionRequest | OptionCode::ElapsedTime | OptionCode::RapidCommit => {
+                return Err(Malformed::OptionLength);
+            }
+            OptionCode::ClientFqdn => self.fqdn = Some(Fqdn::read(data)?),
+            // A server's options, in a client's message, and options that belong inside others: nothing to a server.
+            OptionCode::Preference | OptionCode::StatusCode | OptionCode::IaAddr => {}
+        }
+        Ok(())
+    }
+
+    /// Did the client ask for this option (RFC 9915 section 21.7)?
+    #[must_use]
+    pub fn requests(&self, code: OptionCode) -> bool {
+        self.requested.as_chunks::<2>().0.iter().any(|number| u16::from_be_bytes(*number) == code as u16)
+    }
+
+    /// Its identity associations, in order.
+    pub fn associations(&self) -> impl Iterator<Item = Association<'a>> + use<'a> {
+        Options(self.options).map_while(Result::ok).filter_map(|(number, data)| Association::read(number, data))
+    }
+}
+
+fn read_duid<'a>(duid: &mut Option<&'a [u8]>, data: &'a [u8]) -> Result<(), Malformed> {
+    if !(DUID_MIN..=DUID_MAX).contains(&data.len()) {
+        return Err(Malformed::DuidLength);
+    }
+    if duid.replace(data).is_some() {
+        return Err(Malformed::DuplicateIdentifier);
+    }
+    Ok(())
+}
+
+/// Bytes of an IAID.
+const IAID: usize = 4;
+/// Bytes of IAID, T1 and T2.
+const ASSOCIATION_HEADER: usize = 12;
+/// Bytes of an IAADDR without its options.
+const IA_ADDRESS: usize = 24;
+
+fn check_association(data: &[u8], header: usize) -> Result<(), Malformed> {
+    let options = data.get(header..).ok_or(Malformed::OptionLength)?;
+    for option in Options(options) {
+        let (number, data) = option?;
+        if number == OptionCode::IaAddr as u16 && data.len() < IA_ADDRESS {
+            return Err(Malformed::OptionLength);
+        }
+    }
+    Ok(())
+}
+
+/// What an identity association is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssociationKind {
+    /// Addresses (IA_NA).
+    NonTemporary,
+    /// Temporary addresses (IA_TA).
+    Temporary,
+    /// Prefixes (IA_PD).
+    PrefixDelegation,
+}
+
+impl AssociationKind {
+    const ALL: [Self; 3] = [Self::NonTemporary, Self::Temporary, Self::PrefixDelegation];
+
+    /// Code of its option.
+    #[must_use]
+    pub const fn code(self) -> OptionCode {
+        match self {
+            Self::NonTemporary => OptionCode::IaNa,
+            Self::Temporary => OptionCode::IaTa,
+            Self::PrefixDelegation => OptionCode::IaPd,
+        }
+    }
+
+    /// Does it carry T1 and T2?
+    #[must_use]
+    pub const fn has_times(self) -> bool {
+        !matches!(self, Self::Temporary)
+    }
+}
+
+/// An identity association in a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Association<'a> {
+    /// What it is for.
+    pub kind: AssociationKind,
+    /// Its number, the client's choice, another at each boot stage.
+    pub iaid: [u8; IAID],
+    options: &'a [u8],
+}
+
+impl<'a> Association<'a> {
+    fn read(number: u16, data: &'a [u8]) -> Option<Self> {
+        let kind = AssociationKind::ALL.into_iter().find(|kind| kind.code() as u16 == number)?;
+        let header = if kind.has_times() { ASSOCIATION_HEADER } else { IAID };
+        Some(Self { kind, iaid: *data.first_chunk()?, options: data.get(header..)? })
+    }
+
+    /// The addresses that the client names in it, in order. None in one for prefixes.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv6Addr> + use<'a> {
+        let options = if self.kind == AssociationKind::PrefixDelegation { &[] } else { self.options };
+        Options(options)
+            .map_while(Result::ok)
+            .filter(|(number, _)| *number == OptionCode::IaAddr as u16)
+            .filter_map(|(_, data)| data.first_chunk::<16>().copied().map(Ipv6Addr::from))
+    }
+}
+
+/// The client's name and what it asks a server to do about it (RFC 4704 section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fqdn<'a> {
+    /// Its S bit: is the server to update the name's address record?
+    pub wants_update: bool,
+    /// The name as on the wire.
+    pub name: &'a [u8],
+}
+
+impl<'a> Fqdn<'a> {
+    /// Bit S of the flags.
+    const SERVER_UPDATES: u8 = 1;
+    /// The longest name (RFC 1035 section 3.1).
+    const NAME_MAX: usize = 255;
+
+    fn read(data: &'a [u8]) -> Result<Self, Malformed> {
+        let (flags, name) = data.split_first().ok_or(Malformed::OptionLength)?;
+        if name.len() > Self::NAME_MAX {
+            return Err(Malformed::OptionLength);
+        }
+        Ok(Self { wants_update: flags & Self::SERVER_UPDATES != 0, name })
+    }
+}

@@ -1,0 +1,59 @@
+//! What can be wrong with bytes.
+
+/// Why a frame of ours is not even a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// The lengths of frame, IPv6 and UDP do not agree.
+    Length,
+    /// The UDP checksum is wrong.
+    Checksum,
+    /// There is no UDP checksum, which IPv6 demands (RFC 8200 section 8.1).
+    NoChecksum,
+    /// The source address is not a unicast one.
+    Source,
+    /// The message ends inside its header.
+    MessageLength,
+    /// A message type that RFC 9915 section 7.3 does not know.
+    MessageType,
+    /// An option is longer than what it is in.
+    OptionOverrun,
+    /// An option is shorter or longer than its kind can be.
+    OptionLength,
+    /// A DUID that is shorter or longer than one can be (RFC 9915 section 11.1).
+    DuidLength,
+    /// A second Client Identifier or Server Identifier.
+    DuplicateIdentifier,
+}
+
+impl Malformed {
+    /// Every kind, in order of declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Length,
+        Self::Checksum,
+        Self::NoChecksum,
+        Self::Source,
+        Self::MessageLength,
+        Self::MessageType,
+        Self::OptionOverrun,
+        Self::OptionLength,
+        Self::DuidLength,
+        Self::DuplicateIdentifier,
+    ];
+
+    /// Name of its counter.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Length => "drop_length",
+            Self::Checksum => "drop_checksum",
+            Self::NoChecksum => "drop_no_checksum",
+            Self::Source => "drop_source",
+            Self::MessageLength => "drop_message_length",
+            Self::MessageType => "drop_message_type",
+            Self::OptionOverrun => "drop_option_overrun",
+            Self::OptionLength => "drop_option_length",
+            Self::DuidLength => "drop_duid_length",
+            Self::DuplicateIdentifier => "drop_duplicate_identifier",
+        }
+    }
+}
