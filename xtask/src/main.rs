@@ -1,2 +1,106 @@
-//! x
-fn main() {}
+//! `cargo xtask`: everything that a developer or an operator runs.
+
+mod apt;
+mod build;
+mod ci;
+mod command;
+mod lab;
+mod setup;
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use std::{ffi::OsString, os::unix::process::CommandExt as _, process::Command};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{build::Steering, lab::Scene};
+
+/// Build, run, show, test and check dhcpv6macd.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Find or install what the build needs; a second run changes nothing
+    Setup {
+        /// What is wanted besides the build
+        #[arg(long)]
+        with: Vec<With>,
+    },
+    /// Build the steering program and the daemon that holds it: target/release/dhcpv6macd
+    Build(BuildArgs),
+    /// Build, then become the daemon: cargo xtask run -- --interface eth1 ...
+    Run {
+        #[command(flatten)]
+        build: BuildArgs,
+        /// Passed to the daemon
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Set up, build, and boot a rack of simulated machines in network namespaces (root)
+    Demo(Passed),
+    /// Set up, build, and measure the daemon in network namespaces (root)
+    Bench(Passed),
+    /// Set up, build, and run every test, the real clients included (root)
+    Test(Passed),
+    /// Run every gate of the project and print what ran and how long
+    Ci,
+    /// Check the rules of the house
+    Tidy,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum With {
+    /// The DHCPv6 clients and network tools that the tests run
+    Tests,
+}
+
+#[derive(Args)]
+struct BuildArgs {
+    /// Let the steering program log each frame that it sees (for debugging: it costs time per frame)
+    #[arg(long)]
+    log_steering: bool,
+}
+
+#[derive(Args)]
+struct Passed {
+    /// Passed on as they are
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+impl From<&BuildArgs> for Steering {
+    fn from(args: &BuildArgs) -> Self {
+        if args.log_steering { Self::Logging } else { Self::Silent }
+    }
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Setup { with } => {
+            setup::build()?;
+            if with.contains(&With::Tests) { setup::tests() } else { Ok(()) }
+        }
+        Task::Build(args) => {
+            let daemon = build::all((&args).into())?;
+            println!("built {}", daemon.display());
+            Ok(())
+        }
+        Task::Run { build, args } => {
+            let daemon = build::all((&build).into())?;
+            let error = Command::new(&daemon).args(args).exec();
+            Err(error).with_context(|| format!("cannot run {}", daemon.display()))
+        }
+        Task::Demo(passed) => lab::play(Scene::Demo, &passed.args),
+        Task::Bench(passed) => lab::play(Scene::Bench, &passed.args),
+        Task::Test(passed) => lab::test(&passed.args),
+        Task::Ci => ci::run(),
+        Task::Tidy => tidy::run(),
+    }
+}

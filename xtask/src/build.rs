@@ -1,0 +1,51 @@
+//! The steering program, then the daemon that holds it.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    command, setup,
+    toolchain::{Compiler, Linker},
+    workspace,
+};
+
+/// What the steering program tells about each frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Steering {
+    /// Nothing: what is used in earnest.
+    Silent,
+    /// A line in the daemon's log.
+    Logging,
+}
+
+/// Builds what changed, and returns where the daemon is.
+///
+/// # Errors
+///
+/// When a tool is missing and cannot be installed, or a build fails.
+pub(crate) fn all(steering: Steering) -> Result<PathBuf> {
+    let (compiler, linker) = setup::build()?;
+    steering_program(&compiler, &linker, steering)?;
+    command::run(command::cargo().args(["build", "--quiet", "--release", "--package", "dhcpv6macd"]))?;
+    Ok(workspace::daemon())
+}
+
+/// Leaves the object where the daemon's build script looks for it; untouched when it is the same as before.
+pub(crate) fn steering_program(compiler: &Compiler, linker: &Linker, steering: Steering) -> Result<()> {
+    let directory = workspace::target().join("bpf");
+    let mut build = compiler.cargo(linker);
+    build.args(["build", "--quiet", "--release", "--package", "dhcpv6macd-ebpf", "--bin", "dhcpv6macd-ebpf"]);
+    build.args(["-Zbuild-std=core", "--target", "bpfel-unknown-none", "--target-dir"]).arg(&directory);
+    if steering == Steering::Logging {
+        build.args(["--features", "log"]);
+    }
+    command::run(&mut build).context("the steering program does not build")?;
+    let built = directory.join("bpfel-unknown-none/release/dhcpv6macd-ebpf");
+    let object = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    let place = workspace::bpf_object();
+    if fs::read(&place).is_ok_and(|before| before == object) {
+        return Ok(());
+    }
+    fs::write(&place, object).with_context(|| format!("cannot write {}", place.display()))
+}

@@ -1,0 +1,32 @@
+//! Where things are.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The directory of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let member = Path::new(env!("CARGO_MANIFEST_DIR"));
+    member.parent().unwrap_or(member)
+}
+
+/// The workspace's target directory.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target))
+}
+
+/// What [`setup`](crate::setup) installs, beside the builds.
+pub(crate) fn tools() -> PathBuf {
+    target().join("tools")
+}
+
+/// The steering program's object, where the daemon's build script looks for it.
+pub(crate) fn bpf_object() -> PathBuf {
+    target().join("bpf/dhcpv6macd-ebpf")
+}
+
+/// The daemon.
+pub(crate) fn daemon() -> PathBuf {
+    target().join("release/dhcpv6macd")
+}
