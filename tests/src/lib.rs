@@ -1,1 +1,3 @@
-//! The lab.
+//! The lab: the real daemon, the real kernel and real or simulated clients, in network namespaces.
+
+pub mod population;

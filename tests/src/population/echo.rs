@@ -1,0 +1,48 @@
+//! A peer that sends every DHCPv6 frame straight back: the rings, the kernel and the wire, and nothing else. What a server can
+//! do at best.
+
+use std::{io, sync::Arc};
+
+use dhcpv6macd::datapath::{
+    Answer, packet,
+    ring::{ReceiveRing, TransmitRing},
+    worker::Worker,
+};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::message::SERVER_PORT;
+
+/// Bytes of an Ethernet address.
+const ADDRESS: usize = 6;
+
+/// Sends every frame back to where it came from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
+
+impl Answer for Echo {
+    fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
+        let reply = reply.get_mut(..frame.len())?;
+        reply.copy_from_slice(frame);
+        let (destination, rest) = reply.split_at_mut_checked(ADDRESS)?;
+        destination.swap_with_slice(rest.get_mut(..ADDRESS)?);
+        Some(frame.len())
+    }
+}
+
+/// Echoes on an interface of the calling thread's namespace, on the calling thread, for ever: the very loop and the very rings
+/// of the daemon's workers. `ready` is called once when frames are taken.
+///
+/// # Errors
+///
+/// Where the rings cannot be opened, or waiting for frames fails.
+pub fn serve(interface: u32, mtu: usize, ready: impl FnOnce()) -> io::Result<()> {
+    let worker = Worker {
+        receive: ReceiveRing::open(interface, Some(&packet::filter(&[SERVER_PORT])))?,
+        transmit: TransmitRing::open(interface, mtu)?,
+        answer: Echo,
+        counters: Arc::default(),
+        stop: Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?),
+    };
+    ready();
+    worker.run().map(drop)
+}

@@ -1,0 +1,127 @@
+//! Other people's decoders read the answers that the machines got: etherparse the headers and checksums, dhcproto the message.
+
+use std::{net::Ipv6Addr, panic};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use dhcproto::{
+    Decodable as _, Decoder,
+    v6::{DhcpOption, Message, MessageType, OptionCode},
+};
+use dhcpv6macd::{policy::BaseAddress, wire::MacAddr};
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+
+use super::{
+    Population,
+    machine::{Step, mac_of},
+    message::{CLIENT_PORT, SERVER_PORT},
+};
+
+/// Reads the first Advertise and the first Reply of every machine that has one, and returns how many machines have both.
+///
+/// # Errors
+///
+/// With the first machine whose answer is not right, and what is wrong.
+pub fn check(population: &Population, base: BaseAddress) -> Result<usize> {
+    let mut whole = 0;
+    for machine in 0..population.size() {
+        let mac = mac_of(u32::try_from(machine)?);
+        let mut answers = 0;
+        for step in Step::BOTH {
+            let Some(frame) = population.samples.get(machine, step) else { continue };
+            check_answer(frame, step, mac, base.address_of(mac)).with_context(|| format!("machine {mac}, {step:?}"))?;
+            answers += 1;
+        }
+        whole += usize::from(answers == Step::BOTH.len());
+    }
+    Ok(whole)
+}
+
+fn check_answer(frame: &[u8], step: Step, mac: MacAddr, address: Ipv6Addr) -> Result<()> {
+    let message = decode(datagram(frame, (SERVER_PORT, CLIENT_PORT), Some(mac))?)?;
+    let expected = match step {
+        Step::Solicit => MessageType::Advertise,
+        Step::Request => MessageType::Reply,
+    };
+    ensure!(message.msg_type() == expected, "a {:?}", message.msg_type());
+    let Some(DhcpOption::IANA(ia_na)) = message.opts().get(OptionCode::IANA) else { bail!("no IA_NA") };
+    let addresses: Vec<_> = ia_na.opts.iter().collect();
+    let [DhcpOption::IAAddr(given)] = addresses[..] else {
+        bail!("not exactly one IAADDR in its IA_NA: {addresses:?}")
+    };
+    ensure!(given.addr == address, "{} instead of {address}", given.addr);
+    ensure!(given.valid_life >= given.preferred_life && given.valid_life > 0, "lifetimes {given:?}");
+    ensure!(message.opts().get(OptionCode::ServerId).is_some(), "no Server Identifier");
+    ensure!(message.opts().get(OptionCode::ClientId).is_some(), "no Client Identifier");
+    Ok(())
+}
+
+/// The payload of a UDP datagram over IPv6 with these ports and a right checksum, in a frame to `to`.
+fn datagram(frame: &[u8], ports: (u16, u16), to: Option<MacAddr>) -> Result<&[u8]> {
+    let packet = SlicedPacket::from_ethernet(frame)?;
+    let ethernet = packet.link.as_ref().and_then(|link| link.to_header()?.ethernet2()).context("no Ethernet header")?;
+    ensure!(to.is_none_or(|mac| ethernet.destination == mac.0), "sent to {:x?}", ethernet.destination);
+    let Some(NetSlice::Ipv6(ipv6)) = &packet.net else { bail!("not IPv6") };
+    let Some(TransportSlice::Udp(udp)) = &packet.transport else { bail!("not UDP") };
+    let header = udp.to_header();
+    ensure!((header.source_port, header.destination_port) == ports, "ports {header:?}");
+    let checksum = header.calc_checksum_ipv6(&ipv6.header().to_header(), udp.payload())?;
+    ensure!(header.checksum == checksum, "UDP checksum {:#06x} instead of {checksum:#06x}", header.checksum);
+    Ok(udp.payload())
+}
+
+/// Decodes a whole message. dhcproto panics on some input: that is an error as any other.
+fn decode(payload: &[u8]) -> Result<Message> {
+    let decoded = panic::catch_unwind(|| Message::decode(&mut Decoder::new(payload)));
+    Ok(decoded.ok().context("dhcproto panicked")??)
+}
+
+#[cfg(test)]
+mod tests {
+    use dhcproto::Encodable as _;
+
+    use super::*;
+    use crate::population::message::Messages;
+
+    const NUMBER: u32 = 0x12_3456;
+
+    fn written(step: Step) -> Vec<u8> {
+        let mut messages = Messages::new();
+        messages.choose_server(&[0, 3, 0, 1, 2, 0, 0, 0, 0, 1]);
+        let mut frame = vec![0xff; 1514];
+        let length = messages.write(&mut frame, step, NUMBER, 0xab_cdef, [7; 16]).unwrap();
+        frame.truncate(length);
+        frame
+    }
+
+    #[test]
+    fn what_a_machine_sends_is_what_others_read() {
+        for (step, kind) in [(Step::Solicit, MessageType::Solicit), (Step::Request, MessageType::Request)] {
+            let frame = written(step);
+            let message = decode(datagram(&frame, (CLIENT_PORT, SERVER_PORT), None).unwrap()).unwrap();
+            assert_eq!((message.msg_type(), message.xid()), (kind, [0xab, 0xcd, 0xef]));
+            assert_eq!(frame[6..12], mac_of(NUMBER).0);
+            assert_eq!(frame[22..38], "fe80::5054:ff:fe12:3456".parse::<Ipv6Addr>().unwrap().octets());
+            let codes: Vec<u16> = message.opts().iter().map(|option| OptionCode::from(option).into()).collect();
+            let expected: &[u16] =
+                if step == Step::Solicit { &[1, 3, 6, 8, 16, 61, 62] } else { &[1, 2, 3, 6, 8, 16, 61, 62] };
+            assert_eq!(codes, expected);
+            assert_eq!(message.to_vec().unwrap().len(), frame.len() - 62, "nothing is lost in reading");
+        }
+    }
+
+    #[test]
+    fn a_request_asks_for_the_address() {
+        let frame = written(Step::Request);
+        let message = decode(datagram(&frame, (CLIENT_PORT, SERVER_PORT), None).unwrap()).unwrap();
+        let Some(DhcpOption::IANA(ia_na)) = message.opts().get(OptionCode::IANA) else { panic!("no IA_NA") };
+        let Some(DhcpOption::IAAddr(wish)) = ia_na.opts.get(OptionCode::IAAddr) else { panic!("no IAADDR") };
+        assert_eq!(wish.addr.octets(), [7; 16]);
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_found() {
+        let mut frame = written(Step::Solicit);
+        frame[100] ^= 1;
+        assert!(datagram(&frame, (CLIENT_PORT, SERVER_PORT), None).is_err());
+    }
+}

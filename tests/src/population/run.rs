@@ -1,0 +1,401 @@
+//! The closed loop: so many machines ask at any moment, and where one has its answer the next one begins.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use dhcpv6macd::{
+    datapath::{Receive, Transmit},
+    policy::BaseAddress,
+};
+
+use super::{
+    Fault, Outcome, Port, Wait,
+    machine::{Asking, MACHINES_MAX, Step, mac_of, number_of},
+    message::{ADVERTISE, CLIENT_PORT, Messages, REPLY},
+    received::Received,
+    samples::Samples,
+};
+
+/// Frames between two flushes.
+const BATCH: usize = 64;
+/// After so long without an answer a message is sent again (`SOL_TIMEOUT` and `REQ_TIMEOUT`, RFC 9915 section 7.6).
+const RETRANSMIT_AFTER: Duration = Duration::from_secs(1);
+/// Messages that go unanswered before a machine gives up.
+const TRIES_MAX: u32 = 4;
+/// How often it is looked who waits in vain.
+const PATROL: Duration = Duration::from_millis(50);
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counterpart {
+    /// A DHCPv6 server that gives every machine this prefix and its MAC.
+    Server(BaseAddress),
+    /// An [echo](super::echo).
+    Echo,
+}
+
+/// When it is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Every machine has had its exchange.
+    OnceEach,
+    /// So much time has passed; the machines take turns.
+    Lasting(Duration),
+}
+
+/// How hard, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Exchanges that are under way at any moment, as far as there are machines.
+    pub window: usize,
+    /// When it is enough.
+    pub goal: Goal,
+}
+
+/// Simulated machines, and all the memory that they will ever need.
+#[derive(Debug)]
+pub struct Population {
+    counterpart: Counterpart,
+    machines: Vec<Option<Asking>>,
+    messages: Messages,
+    pub(super) samples: Samples,
+    next: usize,
+    messages_written: u32,
+}
+
+impl Population {
+    /// `count` machines, 2^24 at most, that will talk to this counterpart.
+    #[must_use]
+    pub fn new(count: usize, counterpart: Counterpart) -> Self {
+        let count = count.min(MACHINES_MAX);
+        Self {
+            counterpart,
+            machines: vec![None; count],
+            messages: Messages::new(),
+            samples: Samples::new(count),
+            next: 0,
+            messages_written: 0,
+        }
+    }
+
+    /// How many machines there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.machines.len()
+    }
+
+    /// [Drives](Self::drive) the machines through the rings of a port.
+    ///
+    /// # Errors
+    ///
+    /// Where the port fails.
+    pub fn drive_at(&mut self, port: &mut Port, load: Load, progress: impl FnMut(&Outcome)) -> io::Result<Outcome> {
+        self.drive(&mut port.receive, &mut port.transmit, load, progress)
+    }
+
+    /// Lets the machines ask until the goal is reached and nobody waits any more. `progress` is told now and then.
+    ///
+    /// # Errors
+    ///
+    /// Where waiting for frames fails.
+    pub fn drive(
+        &mut self,
+        receive: &mut (impl Receive + Wait),
+        transmit: &mut impl Transmit,
+        load: Load,
+        mut progress: impl FnMut(&Outcome),
+    ) -> io::Result<Outcome> {
+        let mut run = Run::new(self, transmit, load);
+        loop {
+            run.fill_window();
+            run.transmit.flush();
+            let received = receive.receive(BATCH, |frame| run.take(frame));
+            run.transmit.flush();
+            run.patrol();
+            progress(&run.outcome);
+            if run.is_over() {
+                return Ok(run.finish());
+            }
+            if received == 0 {
+                receive.wait(PATROL)?;
+            }
+        }
+    }
+
+    /// The address that a machine must get.
+    fn address_of(&self, number: u32) -> [u8; 16] {
+        match self.counterpart {
+            Counterpart::Server(base) => base.address_of(mac_of(number)).octets(),
+            Counterpart::Echo => [0; 16],
+        }
+    }
+
+    /// Is this the answer that a machine waits for?
+    fn judge(&mut self, number: u32, step: Step, received: &Received<'_>) -> Result<(), Fault> {
+        if self.counterpart == Counterpart::Echo {
+            return if received.source_port == CLIENT_PORT { Ok(()) } else { Err(Fault::Kind(received.kind)) };
+        }
+        let expected = match step {
+            Step::Solicit => ADVERTISE,
+            Step::Request => REPLY,
+        };
+        if received.kind != expected {
+            return Err(Fault::Kind(received.kind));
+        }
+        let address = received.address();
+        if address != Some(self.address_of(number)) {
+            return Err(Fault::Address(address));
+        }
+        if step == Step::Solicit {
+            self.messages.choose_server(received.server_id().ok_or(Fault::NoServerId)?);
+        }
+        Ok(())
+    }
+}
+
+/// One run of the loop.
+struct Run<'a, T> {
+    population: &'a mut Population,
+    transmit: &'a mut T,
+    load: Load,
+    started: Instant,
+    patrolled: Instant,
+    /// Exchanges begun.
+    begun: u64,
+    /// Exchanges under way.
+    asking: usize,
+    outcome: Outcome,
+}
+
+impl<'a, T: Transmit> Run<'a, T> {
+    fn new(population: &'a mut Population, transmit: &'a mut T, load: Load) -> Self {
+        let now = Instant::now();
+        Self {
+            population,
+            transmit,
+            load,
+            started: now,
+            patrolled: now,
+            begun: 0,
+            asking: 0,
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Will no other machine begin?
+    fn is_closing(&self) -> bool {
+        match self.load.goal {
+            Goal::OnceEach => usize::try_from(self.begun).is_ok_and(|begun| begun >= self.population.size()),
+            Goal::Lasting(duration) => self.started.elapsed() >= duration,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.asking == 0 && self.is_closing()
+    }
+
+    fn finish(self) -> Outcome {
+        Outcome { elapsed: self.started.elapsed(), ..self.outcome }
+    }
+
+    /// Lets machines begin until the window is full.
+    fn fill_window(&mut self) {
+        let window = self.load.window.min(self.population.size());
+        while self.asking < window && !self.is_closing() {
+            self.begin();
+        }
+    }
+
+    /// Lets the next machine begin that is not under way. There is one.
+    fn begin(&mut self) {
+        let number = loop {
+            let number = self.population.next;
+            self.population.next = (number + 1) % self.population.size();
+            if let Some(None) = self.population.machines.get(number) {
+                break number;
+            }
+        };
+        let now = Instant::now();
+        self.begun += 1;
+        self.asking += 1;
+        self.ask(number, Asking { step: Step::Solicit, transaction: 0, tries: 1, sent: now, began: now });
+    }
+
+    /// Sends a machine's message, with a transaction ID of its own. Where the ring stays full, the message counts as lost.
+    fn ask(&mut self, machine: usize, asking: Asking) {
+        let population = &mut *self.population;
+        let Ok(number) = u32::try_from(machine) else { return };
+        population.messages_written = population.messages_written.wrapping_add(1);
+        let transaction = population.messages_written.wrapping_mul(0x9e37_79b1) & 0xff_ffff;
+        if self.transmit.is_full() {
+            self.transmit.flush();
+        }
+        if !self.transmit.is_full() {
+            let address = population.address_of(number);
+            let write = |frame: &mut [u8]| population.messages.write(frame, asking.step, number, transaction, address);
+            self.transmit.transmit(write);
+        }
+        if let Some(slot) = population.machines.get_mut(machine) {
+            *slot = Some(Asking { transaction, ..asking });
+        }
+    }
+
+    /// Takes a frame: an answer that somebody waits for brings a machine further.
+    fn take(&mut self, frame: &[u8]) {
+        let Some(received) = Received::read(frame) else { return };
+        let machine = number_of(received.machine);
+        let asking = machine.and_then(|machine| Some((machine, (*self.population.machines.get(machine)?)?)));
+        let Some((machine, asking)) = asking.filter(|(_, asking)| asking.transaction == received.transaction) else {
+            self.outcome.strays += 1;
+            return;
+        };
+        let Ok(number) = u32::try_from(machine) else { return };
+        if let Err(fault) = self.population.judge(number, asking.step, &received) {
+            self.outcome.wrong += 1;
+            self.outcome.first_wrong.get_or_insert((received.machine, fault));
+            self.end(machine);
+            return;
+        }
+        self.population.samples.keep(machine, asking.step, frame);
+        let now = Instant::now();
+        match asking.step {
+            Step::Solicit => self.ask(machine, Asking { step: Step::Request, tries: 1, sent: now, ..asking }),
+            Step::Request => {
+                self.outcome.exchanges += 1;
+                self.outcome.latency.record(now.duration_since(asking.began));
+                self.end(machine);
+            }
+        }
+    }
+
+    /// The machine's exchange is over, one way or the other.
+    fn end(&mut self, machine: usize) {
+        if let Some(slot) = self.population.machines.get_mut(machine) {
+            *slot = None;
+            self.asking -= 1;
+        }
+    }
+
+    /// Sends again what has gone unanswered, and gives up what has for too long. Does nothing most of the times.
+    fn patrol(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.patrolled) < PATROL {
+            return;
+        }
+        self.patrolled = now;
+        for machine in 0..self.population.size() {
+            let Some(&Some(asking)) = self.population.machines.get(machine) else { continue };
+            if now.duration_since(asking.sent) < RETRANSMIT_AFTER {
+                continue;
+            }
+            if asking.tries == TRIES_MAX {
+                self.outcome.unanswered += 1;
+                self.end(machine);
+            } else {
+                self.outcome.retransmissions += 1;
+                self.ask(machine, Asking { tries: asking.tries + 1, sent: now, ..asking });
+            }
+        }
+        self.transmit.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+
+    use dhcpv6macd::datapath::{Answer, Flushed, memory::MemoryTransmit};
+
+    use super::{super::echo::Echo, *};
+
+    /// A wire with somebody at its other end.
+    type Wire = Rc<RefCell<VecDeque<Vec<u8>>>>;
+
+    struct Hear(Wire);
+
+    impl Receive for Hear {
+        fn receive(&mut self, limit: usize, mut each: impl FnMut(&[u8])) -> usize {
+            let frames: Vec<_> = (0..limit).map_while(|_| self.0.borrow_mut().pop_front()).collect();
+            frames.iter().map(|frame| each(frame)).count()
+        }
+    }
+
+    impl Wait for Hear {
+        fn wait(&self, _: Duration) -> io::Result<()> {
+            Err(io::Error::other("nothing will come"))
+        }
+    }
+
+    struct Say<A>(MemoryTransmit, Wire, A);
+
+    impl<A: Answer> Transmit for Say<A> {
+        fn is_full(&self) -> bool {
+            self.0.is_full()
+        }
+
+        fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {
+            self.0.transmit(fill);
+        }
+
+        fn flush(&mut self) -> Flushed {
+            let flushed = self.0.flush();
+            for frame in self.0.sent.drain(..) {
+                let mut reply = vec![0; 1514];
+                if let Some(length) = self.2.answer(&frame, &mut reply) {
+                    reply.truncate(length);
+                    self.1.borrow_mut().push_back(reply);
+                }
+            }
+            flushed
+        }
+    }
+
+    fn drive(population: &mut Population, answer: impl Answer, load: Load) -> io::Result<Outcome> {
+        let wire = Wire::default();
+        let mut say = Say(MemoryTransmit::new(8, 1514), Rc::clone(&wire), answer);
+        population.drive(&mut Hear(wire), &mut say, load, |_| {})
+    }
+
+    #[test]
+    fn every_machine_has_its_exchange_once() {
+        for window in [1, 7, 100, 1000] {
+            let mut population = Population::new(100, Counterpart::Echo);
+            let outcome = drive(&mut population, Echo, Load { window, goal: Goal::OnceEach }).unwrap();
+            assert_eq!((outcome.exchanges, outcome.latency.total()), (100, 100), "window {window}");
+            assert_eq!((outcome.wrong, outcome.unanswered, outcome.strays), (0, 0, 0));
+            assert!((0..100).all(|machine| population.samples.get(machine, Step::Request).is_some()));
+        }
+    }
+
+    #[test]
+    fn machines_take_turns_until_the_time_has_passed() {
+        let mut population = Population::new(3, Counterpart::Echo);
+        let load = Load { window: 2, goal: Goal::Lasting(Duration::from_millis(20)) };
+        let outcome = drive(&mut population, Echo, load).unwrap();
+        assert!(outcome.exchanges > 3 && outcome.elapsed >= Duration::from_millis(20), "{outcome:?}");
+    }
+
+    #[test]
+    fn an_echo_is_no_server() {
+        let mut population = Population::new(5, Counterpart::Server("2001:db8::".parse().unwrap()));
+        let outcome = drive(&mut population, Echo, Load { window: 5, goal: Goal::OnceEach }).unwrap();
+        assert_eq!((outcome.exchanges, outcome.wrong), (0, 5));
+        assert_eq!(outcome.first_wrong, Some((mac_of(0), Fault::Kind(1))));
+    }
+
+    #[test]
+    fn an_answer_to_another_transaction_counts_for_nothing() {
+        struct Late;
+        impl Answer for Late {
+            fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
+                let length = Echo.answer(frame, reply)?;
+                reply[65] ^= 1;
+                Some(length)
+            }
+        }
+        let mut population = Population::new(1, Counterpart::Echo);
+        drive(&mut population, Late, Load { window: 1, goal: Goal::OnceEach }).expect_err("still waiting");
+    }
+}
