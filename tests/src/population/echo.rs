@@ -6,9 +6,8 @@ use std::{io, sync::Arc};
 use dhcpv6macd::datapath::{
     Answer, packet,
     ring::{ReceiveRing, TransmitRing},
-    worker::Worker,
+    worker::{Stop, Worker},
 };
-use rustix::event::{EventfdFlags, eventfd};
 
 use super::message::SERVER_PORT;
 
@@ -35,13 +34,13 @@ impl Answer for Echo {
 /// # Errors
 ///
 /// Where the rings cannot be opened, or waiting for frames fails.
-pub fn serve(interface: u32, mtu: usize, ready: impl FnOnce()) -> io::Result<()> {
+pub fn serve(interface: u32, mtu: u32, ready: impl FnOnce()) -> io::Result<()> {
     let worker = Worker {
         receive: ReceiveRing::open(interface, Some(&packet::filter(&[SERVER_PORT])))?,
         transmit: TransmitRing::open(interface, mtu)?,
         answer: Echo,
         counters: Arc::default(),
-        stop: Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?),
+        stop: Arc::new(Stop::new()?),
     };
     ready();
     worker.run().map(drop)

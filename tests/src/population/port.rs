@@ -42,7 +42,7 @@ impl Port {
     /// # Errors
     ///
     /// Those of [`ReceiveRing::open`] and [`TransmitRing::open`].
-    pub fn open(interface: u32, mtu: usize) -> io::Result<Self> {
+    pub fn open(interface: u32, mtu: u32) -> io::Result<Self> {
         Ok(Self { receive: ReceiveRing::open(interface, None)?, transmit: TransmitRing::open(interface, mtu)? })
     }
 }
