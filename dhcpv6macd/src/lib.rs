@@ -32,10 +32,12 @@
 //! * `unsafe` lives in the steering program's entry and in `datapath::{ring, mmap, sys}` and nowhere else.
 //! * Every queue and table has a bound; every drop has a name and a counter of that name.
 
+pub mod cli;
 pub mod config;
 pub mod datapath;
 pub mod interface;
 pub mod local;
+pub mod log;
 pub mod policy;
 pub mod privilege;
 pub mod respond;

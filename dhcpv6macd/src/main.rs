@@ -1,2 +1,46 @@
-//! x
-fn main() {}
+//! The daemon: command line in, exit status out.
+
+use std::{
+    env,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use dhcpv6macd::{
+    cli::{self, CliError, Task},
+    config::Config,
+    log,
+    run::run,
+};
+
+/// What an operator is to mend before the daemon can start.
+const REFUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    match cli::parse(env::args_os(), env::vars_os()) {
+        Ok(Task::Run(config)) => serve(&config),
+        Ok(Task::Check(settings)) => match write!(io::stdout(), "{settings}") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&format!("cannot write to standard output: {error}"), 1),
+        },
+        Err(CliError::Usage(usage)) => usage.exit(),
+        Err(CliError::Config(error)) => refuse(&error.to_string(), REFUSED),
+    }
+}
+
+fn serve(config: &Config) -> ExitCode {
+    if let Err(error) = log::start(config) {
+        return refuse(&format!("cannot start the log: {error}"), 1);
+    }
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error.to_string(), error.exit_status()),
+    }
+}
+
+/// One line on standard error.
+#[expect(clippy::print_stderr, reason = "the last words, when there may be no log")]
+fn refuse(line: &str, status: u8) -> ExitCode {
+    eprintln!("dhcpv6macd: {line}");
+    ExitCode::from(status)
+}

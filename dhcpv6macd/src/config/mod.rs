@@ -1,9 +1,19 @@
-//! What the daemon is to do. Every value here is valid: texts were parsed, and what does not go together was refused.
+//! What the daemon is to do. Every value of a [`Config`] is valid: texts were parsed, and what does not go together was refused.
+//!
+//! * [`settings`]: the table of all settings, and their texts with the places where they were found.
+//! * [`file`](Settings::from_file): the same from a TOML file.
+//! * [`parse`](Config::new): texts become a [`Config`].
+
+mod file;
+mod files;
+mod parse;
+pub mod settings;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
+pub use self::settings::Settings;
 use crate::{
-    policy::{BaseAddress, Lifetimes},
+    policy::{BaseAddress, Lifetimes, UrlTemplate},
     wire::Duid,
 };
 
@@ -26,18 +36,37 @@ pub struct Config {
     pub http: SocketAddr,
     /// Where the netboot HTTPS server listens.
     pub https: SocketAddr,
+    /// What boot URLs are made from.
+    pub http_boot_url: Option<UrlTemplate>,
+    /// Directory of the netboot files.
+    pub netboot_dir: Option<PathBuf>,
+    /// Certificate chain and private key of HTTPS.
+    pub tls: Option<TlsFiles>,
+    /// iPXE for x86-64 machines.
+    pub ipxe_x86_64_efi: Option<PathBuf>,
     /// How frames reach the workers.
     pub datapath: Datapath,
-    /// Threads that answer; `None` for one a CPU, at most [`WORKERS_MAX`].
+    /// Threads that answer; `None` for one a CPU, as many as [`WORKERS_DEFAULT_MAX`].
     pub workers: Option<NonZeroUsize>,
     /// How the log is written.
     pub log_format: LogFormat,
-    /// Directory of the netboot files.
-    pub netboot_dir: Option<PathBuf>,
+    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub log_level: String,
 }
 
 /// The most workers.
 pub const WORKERS_MAX: usize = 64;
+/// The most workers that the daemon starts without being told.
+pub const WORKERS_DEFAULT_MAX: usize = 8;
+
+/// Two files in PEM that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// The private key of its first certificate.
+    pub key: PathBuf,
+}
 
 /// How frames reach the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,4 +95,44 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// Why there is no configuration: what, where, and what to do, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Something that has no default was not given.
+    #[error("--{0} is missing; give it on the command line, in {1}, or in the file named by --config")]
+    Missing(&'static str, String),
+    /// A value that is none.
+    #[error("{place}: {what}")]
+    Value {
+        /// Where it was found.
+        place: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An environment variable that looks like ours.
+    #[error("{name}: there is no such setting; did you mean {nearest}?")]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// The known name that looks most like it.
+        nearest: String,
+    },
+    /// A key of a file.
+    #[error("{place}: there is no setting {key}; did you mean {nearest}?")]
+    UnknownKey {
+        /// The file and the line.
+        place: String,
+        /// The key.
+        key: String,
+        /// The known name that looks most like it.
+        nearest: String,
+    },
+    /// A value in another encoding than UTF-8.
+    #[error("{place}: not UTF-8")]
+    NotText {
+        /// Where it was found.
+        place: String,
+    },
 }

@@ -2,9 +2,11 @@
 
 mod base_address;
 mod lifetimes;
+mod template;
 
 pub use base_address::{BaseAddress, BaseAddressError};
 pub use lifetimes::{Lifetimes, LifetimesError};
+pub use template::UrlTemplate;
 
 use crate::wire::Duid;
 

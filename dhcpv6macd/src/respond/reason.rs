@@ -35,7 +35,7 @@ pub enum Reason {
     UnexpectedAssociation,
     /// A Confirm with nothing to confirm (RFC 9915 section 18.3.3).
     NothingToConfirm,
-    /// The reply would be longer than a frame.
+    /// The reply would not fit one packet.
     ReplyTooLong,
 }
 
@@ -69,8 +69,26 @@ impl Reason {
 
     /// Its place among [`Reason::all`].
     #[must_use]
-    pub fn index(self) -> usize {
-        Self::all().position(|reason| reason == self).unwrap_or_default()
+    pub const fn index(self) -> usize {
+        let own = match self {
+            Self::Malformed(malformed) => return malformed as usize,
+            Self::NotOurs => 0,
+            Self::TftpNotServed => 1,
+            Self::MulticastMac => 2,
+            Self::ZeroMac => 3,
+            Self::OwnMac => 4,
+            Self::RelayForward => 5,
+            Self::ForClients => 6,
+            Self::NoClientId => 7,
+            Self::NoServerId => 8,
+            Self::OtherServerId => 9,
+            Self::UnexpectedServerId => 10,
+            Self::Unicast => 11,
+            Self::UnexpectedAssociation => 12,
+            Self::NothingToConfirm => 13,
+            Self::ReplyTooLong => 14,
+        };
+        Malformed::ALL.len() + own
     }
 
     /// Name of its counter.

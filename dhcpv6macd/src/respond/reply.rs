@@ -15,6 +15,9 @@ use crate::{
 /// Taken at once by every client, without waiting for other servers (RFC 9915 section 18.2.9).
 const PREFERENCE: u8 = 255;
 
+/// The longest message: what one packet of 1500 bytes holds. EDK2 has no room for more than 1472.
+const MESSAGE_MAX: usize = 1452;
+
 /// What to say, and to whom; not written yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply<'a> {
@@ -54,10 +57,11 @@ impl<'a> Reply<'a> {
     ///
     /// # Errors
     ///
-    /// Where `buffer` is too short.
+    /// Where `buffer` is too short, or the reply too long for every client.
     pub fn emit(&self, buffer: &mut [u8]) -> Result<usize, NoSpace> {
         self.headers.emit(buffer, |payload| {
-            let mut writer = Writer::new(payload);
+            let room = payload.len().min(MESSAGE_MAX);
+            let mut writer = Writer::new(payload.get_mut(..room).unwrap_or_default());
             self.write(&mut writer)?;
             Ok(writer.length())
         })

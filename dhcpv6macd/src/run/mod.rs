@@ -15,7 +15,7 @@ use tracing::{error, info};
 pub use self::error::{RunError, ServeError, StartError};
 use self::{answer::Answerer, source::Source, totals::Totals, workers::Workers};
 use crate::{
-    config::Config,
+    config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::TransmitRing,
     interface::{Facts, Interface},
     local::Local,
@@ -23,9 +23,6 @@ use crate::{
     privilege,
     wire::Duid,
 };
-
-/// The most workers that the daemon starts without being told.
-const WORKERS_DEFAULT_MAX: usize = 8;
 
 /// Serves until SIGTERM or SIGINT.
 ///

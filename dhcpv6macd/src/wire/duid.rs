@@ -13,6 +13,26 @@ pub const DUID_MIN: usize = 3;
 /// The longest DUID: its type and 128 bytes.
 pub const DUID_MAX: usize = 130;
 
+/// Can a DUID be these bytes? That they are long enough for their type is all that is ever asked of them.
+pub(super) fn is_duid(bytes: &[u8]) -> bool {
+    (shortest_of_type(bytes)..=DUID_MAX).contains(&bytes.len())
+}
+
+/// Bytes of the shortest DUID of this type: its fixed fields, and one byte where more is to follow.
+fn shortest_of_type(bytes: &[u8]) -> usize {
+    match bytes {
+        // DUID-LLT: type, hardware type, time (RFC 9915 section 11.2).
+        [0, 1, ..] => 9,
+        // DUID-EN: type, enterprise number (section 11.3).
+        [0, 2, ..] => 7,
+        // DUID-LL: type, hardware type (section 11.4).
+        [0, 3, ..] => 5,
+        // DUID-UUID: type, UUID (RFC 6355 section 4).
+        [0, 4, ..] => 18,
+        _ => DUID_MIN,
+    }
+}
+
 /// DUID-LL, the hardware type of Ethernet (RFC 9915 section 11.4).
 const DUID_LL_ETHERNET: [u8; 4] = [0, 3, 0, 1];
 
@@ -37,7 +57,7 @@ pub enum ParseDuidError {
     #[error("not a DUID; write its bytes in hexadecimal, such as 00:03:00:01:52:54:00:12:34:56")]
     NotHexadecimal,
     /// Too short or too long.
-    #[error("{0} bytes; a DUID has {DUID_MIN} to {DUID_MAX}")]
+    #[error("{0} bytes; a DUID has {DUID_MIN} to {DUID_MAX}, and as many as its type asks for")]
     Length(usize),
 }
 
@@ -55,10 +75,10 @@ impl FromStr for Duid {
                 behind => behind,
             };
         }
-        match (rest, bytes.len()) {
-            ([_, ..], _) => Err(ParseDuidError::NotHexadecimal),
-            ([], DUID_MIN..=DUID_MAX) => Ok(Self(bytes.into())),
-            ([], length) => Err(ParseDuidError::Length(length)),
+        match rest {
+            [_, ..] => Err(ParseDuidError::NotHexadecimal),
+            [] if is_duid(&bytes) => Ok(Self(bytes.into())),
+            [] => Err(ParseDuidError::Length(bytes.len())),
         }
     }
 }
@@ -101,5 +121,17 @@ mod tests {
         assert_eq!("".parse::<Duid>(), Err(ParseDuidError::Length(0)));
         assert_eq!("0003".parse::<Duid>(), Err(ParseDuidError::Length(2)));
         assert_eq!("00".repeat(131).parse::<Duid>(), Err(ParseDuidError::Length(131)));
+    }
+
+    #[test]
+    fn every_type_has_its_shortest_duid() {
+        for (number, shortest) in [(0, 3), (1, 9), (2, 7), (3, 5), (4, 18), (5, 3)] {
+            let mut bytes = [0; DUID_MAX + 1];
+            bytes[1] = number;
+            for length in 0..bytes.len() {
+                let expected = (shortest..=DUID_MAX).contains(&length);
+                assert_eq!(is_duid(&bytes[..length]), expected, "type {number}, {length} bytes");
+            }
+        }
     }
 }

@@ -19,15 +19,19 @@ pub enum Malformed {
     OptionOverrun,
     /// An option is shorter or longer than its kind can be.
     OptionLength,
-    /// A DUID that is shorter or longer than one can be (RFC 9915 section 11.1).
+    /// A DUID that is shorter than its type asks for, or longer than any can be (RFC 9915 section 11).
     DuidLength,
     /// A second Client Identifier or Server Identifier.
     DuplicateIdentifier,
+    /// More options than [`OPTIONS_MAX`](super::dhcpv6::OPTIONS_MAX).
+    TooManyOptions,
+    /// More identity associations than [`ASSOCIATIONS_MAX`](super::dhcpv6::ASSOCIATIONS_MAX).
+    TooManyAssociations,
 }
 
 impl Malformed {
     /// Every kind, in order of declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Length,
         Self::Checksum,
         Self::NoChecksum,
@@ -38,6 +42,8 @@ impl Malformed {
         Self::OptionLength,
         Self::DuidLength,
         Self::DuplicateIdentifier,
+        Self::TooManyOptions,
+        Self::TooManyAssociations,
     ];
 
     /// Name of its counter.
@@ -54,6 +60,8 @@ impl Malformed {
             Self::OptionLength => "drop_option_length",
             Self::DuidLength => "drop_duid_length",
             Self::DuplicateIdentifier => "drop_duplicate_identifier",
+            Self::TooManyOptions => "drop_too_many_options",
+            Self::TooManyAssociations => "drop_too_many_associations",
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use super::{OptionCode, Options};
-use crate::wire::{DUID_MAX, DUID_MIN, Malformed};
+use super::{Fqdn, OptionCode, Options};
+use crate::wire::{Malformed, duid::is_duid};
 
 /// Message types (RFC 9915 section 7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,13 @@ impl MessageType {
     }
 }
 
-/// A message between client and server, its options checked: every length fits, every DUID is one, none is there twice.
+/// Most options of a message, those inside others not counted. Firmware sends about ten.
+pub const OPTIONS_MAX: usize = 64;
+/// Most identity associations of a message, so that the answer to each fits one packet.
+pub const ASSOCIATIONS_MAX: usize = 16;
+
+/// A message between client and server, its options checked: every length fits, every DUID is one, none is there twice, and
+/// there are not too many.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     /// Its type.
@@ -93,11 +99,17 @@ impl<'a> Message<'a> {
             requested: &[],
             options,
         };
-        for option in Options(options) {
+        for (index, option) in Options(options).enumerate() {
             let (number, data) = option?;
+            if index >= OPTIONS_MAX {
+                return Err(Malformed::TooManyOptions);
+            }
             if let Some(code) = OptionCode::of(number) {
                 message.read(code, data)?;
             }
+        }
+        if message.associations().nth(ASSOCIATIONS_MAX).is_some() {
+            return Err(Malformed::TooManyAssociations);
         }
         Ok(message)
     }
@@ -106,20 +118,17 @@ impl<'a> Message<'a> {
         match code {
             OptionCode::ClientId => read_duid(&mut self.client_id, data)?,
             OptionCode::ServerId => read_duid(&mut self.server_id, data)?,
-            OptionCode::IaNa => check_association(data, ASSOCIATION_HEADER)?,
+            OptionCode::IaNa | OptionCode::IaPd => check_association(data, ASSOCIATION_HEADER)?,
             OptionCode::IaTa => check_association(data, IAID)?,
-            OptionCode::IaPd => {
-                data.get(..ASSOCIATION_HEADER).ok_or(Malformed::OptionLength)?;
-            }
             OptionCode::OptionRequest if data.len().is_multiple_of(2) => self.requested = data,
             OptionCode::ElapsedTime if data.len() == 2 => {}
             OptionCode::RapidCommit if data.is_empty() => self.rapid_commit = true,
             OptionCode::OptionRequest | OptionCode::ElapsedTime | OptionCode::RapidCommit => {
                 return Err(Malformed::OptionLength);
             }
-            OptionCode::ClientFqdn => self.fqdn = Some(Fqdn::read(data)?),
+            OptionCode::ClientFqdn => self.fqdn = Fqdn::read(data)?,
             // A server's options, in a client's message, and options that belong inside others: nothing to a server.
-            OptionCode::Preference | OptionCode::StatusCode | OptionCode::IaAddr => {}
+            OptionCode::Preference | OptionCode::StatusCode | OptionCode::IaAddr | OptionCode::IaPrefix => {}
         }
         Ok(())
     }
@@ -137,7 +146,7 @@ impl<'a> Message<'a> {
 }
 
 fn read_duid<'a>(duid: &mut Option<&'a [u8]>, data: &'a [u8]) -> Result<(), Malformed> {
-    if !(DUID_MIN..=DUID_MAX).contains(&data.len()) {
+    if !is_duid(data) {
         return Err(Malformed::DuidLength);
     }
     if duid.replace(data).is_some() {
@@ -152,13 +161,20 @@ const IAID: usize = 4;
 const ASSOCIATION_HEADER: usize = 12;
 /// Bytes of an IAADDR without its options.
 const IA_ADDRESS: usize = 24;
+/// Bytes of an IAPREFIX without its options.
+const IA_PREFIX: usize = 25;
 
+/// An IA, the addresses or prefixes in it, and the options in those.
 fn check_association(data: &[u8], header: usize) -> Result<(), Malformed> {
-    let options = data.get(header..).ok_or(Malformed::OptionLength)?;
-    for option in Options(options) {
+    for option in Options(data.get(header..).ok_or(Malformed::OptionLength)?) {
         let (number, data) = option?;
-        if number == OptionCode::IaAddr as u16 && data.len() < IA_ADDRESS {
-            return Err(Malformed::OptionLength);
+        let header = match OptionCode::of(number) {
+            Some(OptionCode::IaAddr) => IA_ADDRESS,
+            Some(OptionCode::IaPrefix) => IA_PREFIX,
+            _ => continue,
+        };
+        for option in Options(data.get(header..).ok_or(Malformed::OptionLength)?) {
+            option?;
         }
     }
     Ok(())
@@ -219,29 +235,5 @@ impl<'a> Association<'a> {
             .map_while(Result::ok)
             .filter(|(number, _)| *number == OptionCode::IaAddr as u16)
             .filter_map(|(_, data)| data.first_chunk::<16>().copied().map(Ipv6Addr::from))
-    }
-}
-
-/// The client's name and what it asks a server to do about it (RFC 4704 section 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fqdn<'a> {
-    /// Its S bit: is the server to update the name's address record?
-    pub wants_update: bool,
-    /// The name as on the wire.
-    pub name: &'a [u8],
-}
-
-impl<'a> Fqdn<'a> {
-    /// Bit S of the flags.
-    const SERVER_UPDATES: u8 = 1;
-    /// The longest name (RFC 1035 section 3.1).
-    const NAME_MAX: usize = 255;
-
-    fn read(data: &'a [u8]) -> Result<Self, Malformed> {
-        let (flags, name) = data.split_first().ok_or(Malformed::OptionLength)?;
-        if name.len() > Self::NAME_MAX {
-            return Err(Malformed::OptionLength);
-        }
-        Ok(Self { wants_update: flags & Self::SERVER_UPDATES != 0, name })
     }
 }

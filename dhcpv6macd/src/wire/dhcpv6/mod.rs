@@ -7,11 +7,13 @@
 //! IAADDR:   address (16), preferred lifetime (4), valid lifetime (4), options    section 21.6
 //! ```
 
+mod fqdn;
 mod message;
 mod options;
 mod writer;
 
-pub use message::{Association, AssociationKind, Fqdn, Message, MessageType};
+pub use fqdn::Fqdn;
+pub use message::{ASSOCIATIONS_MAX, Association, AssociationKind, Message, MessageType, OPTIONS_MAX};
 pub use options::{OptionCode, Options, StatusCode};
 pub use writer::Writer;
 

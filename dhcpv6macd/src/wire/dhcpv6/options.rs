@@ -18,6 +18,7 @@ pub enum OptionCode {
     StatusCode = 13,
     RapidCommit = 14,
     IaPd = 25,
+    IaPrefix = 26,
     ClientFqdn = 39,
 }
 
@@ -37,6 +38,7 @@ impl OptionCode {
             13 => Self::StatusCode,
             14 => Self::RapidCommit,
             25 => Self::IaPd,
+            26 => Self::IaPrefix,
             39 => Self::ClientFqdn,
             _ => return None,
         })

@@ -1,0 +1,147 @@
+//! The command line. Flags are those of [`SETTINGS`], with one dash as the Go daemon of the same name has them, or with two.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::ValueParser};
+
+use crate::config::{
+    Config, ConfigError, Settings,
+    settings::{Origin, SETTINGS},
+};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Task {
+    /// Serve.
+    Run(Box<Config>),
+    /// Show the configuration in force, and do nothing.
+    Check(Settings),
+}
+
+/// Why there is nothing to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The words of the command line; also `--help` and `--version`, which clap shows like errors.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// What they say, or what the environment or the file says.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+const CONFIG: &str = "config";
+const CHECK: &str = "check";
+
+/// Reads command line, environment and file into one valid configuration. `arguments` begins with the program's name.
+///
+/// # Errors
+///
+/// The first thing that is wrong, in one line.
+pub fn parse(
+    arguments: impl Iterator<Item = OsString>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Task, CliError> {
+    let matches = command().try_get_matches_from(arguments.map(two_dashes))?;
+    let mut settings = flags(&matches).over(Settings::from_environment(environment)?);
+    if let Some(path) = matches.get_one::<PathBuf>(CONFIG) {
+        settings = settings.over(Settings::from_file(path)?);
+    }
+    let settings = settings.over(Settings::defaults());
+    let config = Config::new(&settings)?;
+    Ok(if matches.get_flag(CHECK) { Task::Check(settings) } else { Task::Run(config.into()) })
+}
+
+/// The command line as clap knows it.
+#[must_use]
+pub fn command() -> Command {
+    let config = Arg::new(CONFIG).long(CONFIG).value_name("FILE").value_parser(ValueParser::path_buf());
+    let check = Arg::new(CHECK).long(CHECK).action(ArgAction::SetTrue);
+    Command::new("dhcpv6macd")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Boots machines by the rack over IPv6: prefix/80 + MAC, always, with no leases")
+        .after_help(
+            "Flags are written with one dash or two. An environment variable does the same, DHCPV6MACD_BASE_ADDRESS for \
+             --base-address, and so does a key of the file. Flags win over the environment, that over the file.",
+        )
+        .arg(config.help("File with settings, TOML; its keys are the names of the flags below"))
+        .arg(check.help("Check the configuration, show what is in force, and do nothing"))
+        .args(SETTINGS.iter().map(|setting| {
+            let help = setting.default.map_or_else(
+                || setting.help.to_owned(),
+                |default| format!("{} [default: {default}]", setting.help),
+            );
+            Arg::new(setting.name)
+                .long(setting.name)
+                .value_name(setting.value)
+                .help(help)
+                .help_heading(setting.heading)
+                .allow_hyphen_values(true)
+        }))
+}
+
+fn flags(matches: &ArgMatches) -> Settings {
+    let mut settings = Settings::default();
+    for setting in &SETTINGS {
+        if let Some(text) = matches.get_one::<String>(setting.name) {
+            settings.set(setting, text.clone(), Origin::Flag);
+        }
+    }
+    settings
+}
+
+/// Go's flags have one dash: a word with one dash and a flag's name gets its second.
+fn two_dashes(argument: OsString) -> OsString {
+    let flag =
+        argument.to_str().and_then(|text| text.strip_prefix('-')).map(|text| text.split('=').next().unwrap_or(text));
+    let others = [CONFIG, CHECK, "help", "version"];
+    let is_known = |name: &str| SETTINGS.iter().any(|setting| setting.name == name) || others.contains(&name);
+    match flag {
+        Some(name) if is_known(name) => {
+            let mut with_two = OsString::from("-");
+            with_two.push(argument);
+            with_two
+        }
+        Some(_) | None => argument,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn settings(words: &[&str]) -> Settings {
+        let words = ["dhcpv6macd"].iter().chain(words).chain(&["--check"]).map(OsString::from);
+        match parse(words, iter::empty()).unwrap() {
+            Task::Check(settings) => settings,
+            Task::Run(config) => panic!("{config:?}"),
+        }
+    }
+
+    #[test]
+    fn clap_finds_nothing_wrong_with_the_table() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn one_dash_is_as_good_as_two() {
+        let go = settings(&["-interface", "eth1", "-base-address=2001:db8::"]);
+        assert_eq!(go, settings(&["--interface=eth1", "--base-address", "2001:db8::"]));
+        assert_eq!(two_dashes("-h".into()), "-h");
+        assert_eq!(two_dashes("-".into()), "-");
+        assert_eq!(two_dashes("--interface".into()), "--interface");
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_a_task_or_an_error(words in proptest::collection::vec("-{0,2}[a-z0-9=:./-]{0,20}", 0..6)) {
+            let words = iter::once("dhcpv6macd".to_owned()).chain(words).map(OsString::from);
+            if let Err(CliError::Config(error)) = parse(words, iter::empty()) {
+                prop_assert!(!error.to_string().contains('\n'));
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Texts become a configuration.
+
+use std::{
+    fmt::Display,
+    net::{Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use jiff::{Span, SpanRelativeTo, Unit};
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX, XdpMode,
+    files::{check_directory, check_efi, check_pem},
+    settings::{SETTINGS, Setting, Settings},
+};
+use crate::policy::{Lifetimes, UrlTemplate};
+
+impl Config {
+    /// Parses every text, and looks at every file that one names. Touches nothing.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is missing or wrong.
+    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let given = Texts(settings);
+        Ok(Self {
+            interface: given.required("interface", interface)?,
+            base_address: given.required("base-address", parsed)?,
+            lifetimes: given.lifetimes()?,
+            server_duid: given.optional("server-duid", parsed)?,
+            dhcpv6_port: given.required("dhcpv6-listen-port", port)?,
+            tftp: given.required("tftp-listen-addr", listen_address_or_off)?,
+            http: given.required("http-listen-addr", listen_address)?,
+            https: given.required("https-listen-addr", listen_address)?,
+            http_boot_url: given.optional("http-boot-url-template", UrlTemplate::new)?,
+            netboot_dir: given.optional("netboot-dir", |text| existing(text, check_directory))?,
+            tls: given.tls()?,
+            ipxe_x86_64_efi: given.optional("ipxe-x86-64-efi", |text| existing(text, check_efi))?,
+            datapath: given.datapath()?,
+            workers: given.optional("workers", workers)?,
+            log_format: given.required("log-format", log_format)?,
+            log_level: given.required("log-level", log_level)?,
+        })
+    }
+}
+
+/// Texts with the words for what is wrong with them.
+struct Texts<'a>(&'a Settings);
+
+impl Texts<'_> {
+    fn optional<T, E: Display>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(given) = self.0.get(name) else { return Ok(None) };
+        parse(&given.text).map(Some).map_err(|error| self.wrong(name, &error))
+    }
+
+    fn required<T, E: Display>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, ConfigError> {
+        let variable = || SETTINGS.iter().find(|setting| setting.name == name).map(Setting::variable);
+        self.optional(name, parse)?.ok_or_else(|| ConfigError::Missing(name, variable().unwrap_or_default()))
+    }
+
+    fn wrong(&self, name: &'static str, what: &impl Display) -> ConfigError {
+        let text = self.0.get(name).map(|given| given.text.escape_debug().to_string()).unwrap_or_default();
+        ConfigError::Value { place: format!("{} {text}", self.0.place(name)), what: what.to_string() }
+    }
+
+    fn lifetimes(&self) -> Result<Lifetimes, ConfigError> {
+        let preferred = self.required("preferred-lifetime", seconds)?;
+        let valid = self.required("valid-lifetime", seconds)?;
+        let (t1, t2) = (self.optional("t1", seconds)?, self.optional("t2", seconds)?);
+        Lifetimes::new(preferred, valid, t1, t2).map_err(|error| self.wrong("preferred-lifetime", &error))
+    }
+
+    fn datapath(&self) -> Result<Datapath, ConfigError> {
+        let mode = self.required("xdp-mode", xdp_mode)?;
+        let is_xdp = self.required("datapath", |text| match text {
+            "xdp" => Ok(true),
+            "packet" => Ok(false),
+            _ => Err("there are xdp and packet"),
+        })?;
+        Ok(if is_xdp { Datapath::Xdp(mode) } else { Datapath::Packet })
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        let certificate =
+            self.optional("tls-cert-file", |text| existing(text, |path| check_pem(path, "CERTIFICATE")))?;
+        let key = self.optional("tls-key-file", |text| existing(text, |path| check_pem(path, "PRIVATE KEY")))?;
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                Err(self.wrong("tls-cert-file", &"a certificate needs its key: give --tls-key-file too"))
+            }
+            (None, Some(_)) => {
+                Err(self.wrong("tls-key-file", &"a key needs its certificate: give --tls-cert-file too"))
+            }
+        }
+    }
+}
+
+fn parsed<T: FromStr>(text: &str) -> Result<T, T::Err> {
+    text.parse()
+}
+
+/// A name as the kernel takes one (`dev_valid_name`, `net/core/dev.c`).
+fn interface(text: &str) -> Result<String, &'static str> {
+    let fits = (1..16).contains(&text.len()) && text != "." && text != "..";
+    if !fits || text.contains(|letter: char| letter == '/' || letter == ':' || letter.is_whitespace()) {
+        return Err("not the name of an interface: 1 to 15 letters, without slash, colon and blank");
+    }
+    Ok(text.to_owned())
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().ok().filter(|port| *port != 0).ok_or("not a port, 1 to 65535")
+}
+
+/// As Go's `net.Listen` takes one: without an address it is every address.
+fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    const WRONG: &str = "not an address to listen on; write :80, 192.0.2.1:80 or [2001:db8::1]:80";
+    let address = match text.strip_prefix(':') {
+        Some(port) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.parse().map_err(|_| WRONG)?)),
+        None => text.parse().map_err(|_| WRONG)?,
+    };
+    if address.port() == 0 { Err(WRONG) } else { Ok(address) }
+}
+
+fn listen_address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    listen_address(text).map(Some).map_err(|error| format!("{error}, or off"))
+}
+
+/// Seconds of a lifetime (RFC 9915 section 7.7: all bits set is infinity).
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    const WRONG: &str = "not a time; write 12h, 1d12h, 90s, a number of seconds, or infinity";
+    const RANGE: &str = "longer than a lifetime can be: up to 4294967294 seconds, or infinity";
+    if text == "infinity" {
+        return Ok(u32::MAX);
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok().filter(|seconds| *seconds < u32::MAX).ok_or(RANGE);
+    }
+    let span: Span = text.parse().map_err(|_| WRONG)?;
+    let total = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).map_err(|_| WRONG)?;
+    if total < 0.0 || total.fract() != 0.0 {
+        return Err(WRONG);
+    }
+    if total >= f64::from(u32::MAX) {
+        return Err(RANGE);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range of a u32")]
+    Ok(total as u32)
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, &'static str> {
+    let count = text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= WORKERS_MAX);
+    count.ok_or("not a number of threads, 1 to 64")
+}
+
+fn xdp_mode(text: &str) -> Result<XdpMode, &'static str> {
+    match text {
+        "auto" => Ok(XdpMode::Auto),
+        "native" => Ok(XdpMode::Native),
+        "generic" => Ok(XdpMode::Generic),
+        _ => Err("there are auto, native and generic"),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("there are human and json"),
+    }
+}
+
+fn log_level(text: &str) -> Result<String, String> {
+    let filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
+    // A word that is no level is taken for a module, of which nothing else would then be logged.
+    let is_target = filter.to_string().ends_with("=trace") && !text.contains('=');
+    if text.is_empty() || is_target {
+        return Err("not a level; there are error, warn, info, debug and trace".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn existing(text: &str, check: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    check(&path).map(|()| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::settings::Origin, *};
+
+    fn settings(texts: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (name, text) in texts {
+            let setting = SETTINGS.iter().find(|setting| setting.name == *name).unwrap();
+            settings.set(setting, (*text).to_owned(), Origin::Flag);
+        }
+        settings.over(Settings::defaults())
+    }
+
+    fn config(texts: &[(&str, &str)]) -> Result<Config, String> {
+        let least = settings(&[("interface", "eth1"), ("base-address", "2001:db8::")]);
+        Config::new(&settings(texts).over(least)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn times_are_written_as_people_write_them() {
+        for (text, expected) in
+            [("90", 90), ("90s", 90), ("12h", 43_200), ("1d12h", 129_600), ("1h 30m", 5_400), ("infinity", u32::MAX)]
+        {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for text in ["", "-1h", "h", "4294967295", "1mo", "1.5", "0.5s", "99999999d"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_go_writes_them() {
+        assert_eq!(listen_address(":80"), Ok("[::]:80".parse().unwrap()));
+        assert_eq!(listen_address("[2001:db8::1]:80"), Ok("[2001:db8::1]:80".parse().unwrap()));
+        assert_eq!(listen_address("192.0.2.1:80"), Ok("192.0.2.1:80".parse().unwrap()));
+        for text in ["", ":", "80", "host:80", ":0", ":65536", "[::1]", "off"] {
+            assert!(listen_address(text).is_err(), "{text}");
+        }
+        assert_eq!(listen_address_or_off("off"), Ok(None));
+    }
+
+    #[test]
+    fn every_refusal_says_where_and_what_to_do() {
+        for (name, text, error) in [
+            (
+                "base-address",
+                "2001:db8::1",
+                "--base-address 2001:db8::1: bits are set below /80, where each machine's MAC goes; did you mean 2001:db8::?",
+            ),
+            (
+                "base-address",
+                "10.0.0.0",
+                "--base-address 10.0.0.0: not an IPv6 address; give a /80 prefix such as 2001:db8:0:1::",
+            ),
+            ("base-address", "ff02::", "--base-address ff02::: it is a multicast address, which no machine can have"),
+            (
+                "interface",
+                "eth/1",
+                "--interface eth/1: not the name of an interface: 1 to 15 letters, without slash, colon and blank",
+            ),
+            ("workers", "0", "--workers 0: not a number of threads, 1 to 64"),
+            ("dhcpv6-listen-port", "0", "--dhcpv6-listen-port 0: not a port, 1 to 65535"),
+            ("xdp-mode", "fast", "--xdp-mode fast: there are auto, native and generic"),
+            ("log-level", "loud", "--log-level loud: not a level; there are error, warn, info, debug and trace"),
+            (
+                "preferred-lifetime",
+                "2d",
+                "--preferred-lifetime 2d: the preferred lifetime (172800 s) is longer than the valid lifetime (86400 s)",
+            ),
+            (
+                "server-duid",
+                "zz",
+                "--server-duid zz: not a DUID; write its bytes in hexadecimal, such as 00:03:00:01:52:54:00:12:34:56",
+            ),
+            ("netboot-dir", "/nowhere", "--netboot-dir /nowhere: No such file or directory (os error 2)"),
+            ("tls-cert-file", "/dev/null", "--tls-cert-file /dev/null: not a regular file"),
+        ] {
+            assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
+        }
+        assert!(config(&[]).is_ok());
+        let missing = Config::new(&Settings::defaults()).unwrap_err().to_string();
+        assert_eq!(
+            missing,
+            "--interface is missing; give it on the command line, in DHCPV6MACD_INTERFACE, or in the file named by --config"
+        );
+    }
+
+    #[test]
+    fn a_level_may_be_a_filter() {
+        for text in ["info", "DEBUG", "warn,dhcpv6macd=debug", "off"] {
+            assert_eq!(log_level(text), Ok(text.to_owned()));
+        }
+    }
+}

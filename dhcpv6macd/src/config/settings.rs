@@ -1,0 +1,287 @@
+//! Every setting as text: one table from which the flags, the environment, the file and the defaults are read.
+
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
+
+use super::ConfigError;
+
+/// What the daemon can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Name of the flag, behind its dashes, and of the key in a file.
+    pub name: &'static str,
+    /// What stands for its value in the help.
+    pub value: &'static str,
+    /// What it is when nobody says; `None` where that is decided elsewhere, or where there is nothing.
+    pub default: Option<&'static str>,
+    /// What it is for, in a line.
+    pub help: &'static str,
+    /// Where it stands in the help.
+    pub heading: &'static str,
+}
+
+const ADDRESSES: &str = "Addresses";
+const BOOT: &str = "Boot files (checked now, served by later versions)";
+const DATAPATH: &str = "Datapath";
+const LOG: &str = "Log";
+
+const fn setting(
+    heading: &'static str,
+    name: &'static str,
+    value: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Setting {
+    Setting { name, value, default, help, heading }
+}
+
+/// All of them, in the order of the help.
+pub const SETTINGS: [Setting; 21] = [
+    setting(
+        ADDRESSES,
+        "interface",
+        "NAME",
+        None,
+        "Interface that the machines are on; the one thing to be named beside the prefix",
+    ),
+    setting(
+        ADDRESSES,
+        "base-address",
+        "PREFIX",
+        None,
+        "The /80 in front of every machine's MAC, such as 2001:db8:0:1::",
+    ),
+    setting(
+        ADDRESSES,
+        "preferred-lifetime",
+        "TIME",
+        Some("12h"),
+        "How long an address is preferred: 12h, 1d12h, 90s, seconds, or infinity",
+    ),
+    setting(ADDRESSES, "valid-lifetime", "TIME", Some("24h"), "How long an address is valid"),
+    setting(ADDRESSES, "t1", "TIME", None, "When a machine renews; half of the preferred lifetime unless given"),
+    setting(ADDRESSES, "t2", "TIME", None, "When a machine rebinds; 0.8 of the preferred lifetime unless given"),
+    setting(ADDRESSES, "server-duid", "HEX", None, "DUID of this server; the DUID-LL of the interface unless given"),
+    setting(ADDRESSES, "dhcpv6-listen-port", "PORT", Some("547"), "UDP port of DHCPv6"),
+    setting(DATAPATH, "datapath", "KIND", Some("xdp"), "How frames are taken: xdp, or packet where no XDP is possible"),
+    setting(
+        DATAPATH,
+        "xdp-mode",
+        "MODE",
+        Some("auto"),
+        "Where XDP runs: native (in the driver), generic (behind it), or auto (the first that works)",
+    ),
+    setting(DATAPATH, "workers", "COUNT", None, "Threads that answer, 1 to 64; one a CPU, at most 8, unless given"),
+    setting(BOOT, "tftp-listen-addr", "ADDRESS", Some(":69"), "Where TFTP listens, [address]:port, or off"),
+    setting(BOOT, "http-listen-addr", "ADDRESS", Some(":80"), "Where HTTP listens"),
+    setting(BOOT, "https-listen-addr", "ADDRESS", Some(":443"), "Where HTTPS listens"),
+    setting(
+        BOOT,
+        "http-boot-url-template",
+        "URL",
+        None,
+        "Boot URL with {{.MAC}}, {{.BaseAddress}} and {{.Payload}} in it",
+    ),
+    setting(BOOT, "netboot-dir", "DIRECTORY", None, "Directory with <mac>/boot.efi"),
+    setting(BOOT, "tls-cert-file", "FILE", None, "Certificate chain of HTTPS, PEM"),
+    setting(BOOT, "tls-key-file", "FILE", None, "Private key of HTTPS, PEM"),
+    setting(BOOT, "ipxe-x86-64-efi", "FILE", None, "iPXE for x86-64 machines, an EFI program"),
+    setting(LOG, "log-format", "FORMAT", Some("human"), "How the log on standard error is written: human or json"),
+    setting(
+        LOG,
+        "log-level",
+        "LEVEL",
+        Some("info"),
+        "What is logged: error, warn, info, debug, trace, or a tracing filter",
+    ),
+];
+
+impl Setting {
+    /// The environment variable that sets it.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.name.to_uppercase().replace('-', "_"))
+    }
+}
+
+/// What the names of our environment variables begin with.
+const VARIABLE_PREFIX: &str = "DHCPV6MACD_";
+/// Those among them that are for builds and tests.
+const FOREIGN_VARIABLES: [&str; 1] = ["DHCPV6MACD_BPF_OBJECT"];
+
+/// Where a text was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// On the command line.
+    Flag,
+    /// In an environment variable.
+    Environment,
+    /// In a file, at a line counted from 1.
+    File(PathBuf, usize),
+    /// Nobody said.
+    Default,
+}
+
+/// A setting's text and where it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The text as it was written.
+    pub text: String,
+    /// Where.
+    pub origin: Origin,
+}
+
+/// The texts of one source, or of several put together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings(BTreeMap<&'static str, Given>);
+
+impl Settings {
+    /// The texts that are there when nobody says anything.
+    #[must_use]
+    pub fn defaults() -> Self {
+        let mut settings = Self::default();
+        for setting in &SETTINGS {
+            if let Some(text) = setting.default {
+                settings.set(setting, text.to_owned(), Origin::Default);
+            }
+        }
+        settings
+    }
+
+    /// The texts in the environment.
+    ///
+    /// # Errors
+    ///
+    /// A variable that begins like ours and is none of them, and one that is no text.
+    pub fn from_environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        let mut settings = Self::default();
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|name| is_ours(name)).map(str::to_owned) else { continue };
+            let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == name) else {
+                let known = SETTINGS.iter().map(Setting::variable);
+                return Err(ConfigError::UnknownVariable { nearest: nearest(&name, known), name });
+            };
+            let text = value.into_string().map_err(|_| ConfigError::NotText { place: name })?;
+            settings.set(setting, text, Origin::Environment);
+        }
+        Ok(settings)
+    }
+
+    /// Puts a text in, in the place of the one that was there.
+    pub fn set(&mut self, setting: &Setting, text: String, origin: Origin) {
+        self.0.insert(setting.name, Given { text, origin });
+    }
+
+    /// These texts, and those of `weaker` where there is none.
+    #[must_use]
+    pub fn over(mut self, weaker: Self) -> Self {
+        for (name, given) in weaker.0 {
+            self.0.entry(name).or_insert(given);
+        }
+        self
+    }
+
+    /// The text of a setting, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Given> {
+        self.0.get(name)
+    }
+
+    /// Where a setting's text was found, for a person.
+    #[must_use]
+    pub fn place(&self, name: &str) -> String {
+        match self.get(name).map(|given| &given.origin) {
+            Some(Origin::Environment) => {
+                SETTINGS.iter().find(|setting| setting.name == name).map_or_else(|| name.to_owned(), Setting::variable)
+            }
+            Some(Origin::File(path, line)) => format!("{}:{line}: {name}", path.display()),
+            Some(Origin::Flag | Origin::Default) | None => format!("--{name}"),
+        }
+    }
+}
+
+fn is_ours(variable: &str) -> bool {
+    variable.starts_with(VARIABLE_PREFIX) && !FOREIGN_VARIABLES.contains(&variable)
+}
+
+/// The name that a person may have meant.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item = impl Into<String>>) -> String {
+    let known = known.map(Into::into);
+    known.min_by_key(|known: &String| distance(name, known)).unwrap_or_default()
+}
+
+/// Levenshtein's: how many letters to add, drop or change.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
+    for (line, a) in left.chars().enumerate() {
+        let mut diagonal = line;
+        let mut before = line + 1;
+        for (cell, b) in row.iter_mut().skip(1).zip(right.chars()) {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = *cell;
+            *cell = changed.min(before + 1).min(diagonal + 1);
+            before = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = line + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// As a file that [`Settings::from_file`] reads back: what is in force, and where it comes from.
+impl fmt::Display for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = SETTINGS.iter().map(|setting| setting.name.len()).max().unwrap_or_default();
+        for setting in &SETTINGS {
+            let name = setting.name;
+            let Some(given) = self.get(name) else {
+                writeln!(formatter, "# {name} is not set")?;
+                continue;
+            };
+            let value = toml::Value::String(given.text.clone());
+            let origin = match &given.origin {
+                Origin::Flag => format!("--{name}"),
+                Origin::Environment => setting.variable(),
+                Origin::File(path, line) => format!("{}:{line}", path.display()),
+                Origin::Default => "default".to_owned(),
+            };
+            writeln!(formatter, "{name:width$} = {value}  # {}", origin.escape_debug())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_measured_by_letters() {
+        for (left, right, letters) in [("", "", 0), ("abc", "", 3), ("", "abc", 3), ("kitten", "sitting", 3)] {
+            assert_eq!(distance(left, right), letters);
+        }
+        assert_eq!(nearest("interfase", SETTINGS.iter().map(|setting| setting.name)), "interface");
+    }
+
+    #[test]
+    fn the_stronger_source_wins() {
+        let one = |text: &str, origin| {
+            let mut settings = Settings::default();
+            settings.set(&SETTINGS[0], text.to_owned(), origin);
+            settings
+        };
+        let both = one("flag", Origin::Flag).over(one("environment", Origin::Environment)).over(Settings::defaults());
+        assert_eq!(both.get("interface").unwrap().text, "flag");
+        assert_eq!(both.get("log-level").unwrap().origin, Origin::Default);
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_refused_and_a_foreign_one_is_none_of_ours() {
+        let variables = |name: &str| [(OsString::from(name), OsString::from("x"))].into_iter();
+        let error = Settings::from_environment(variables("DHCPV6MACD_INTERFASE")).unwrap_err().to_string();
+        assert_eq!(error, "DHCPV6MACD_INTERFASE: there is no such setting; did you mean DHCPV6MACD_INTERFACE?");
+        for foreign in ["DHCPV6MACD_BPF_OBJECT", "DHCPV6MACD", "PATH"] {
+            assert_eq!(Settings::from_environment(variables(foreign)), Ok(Settings::default()));
+        }
+    }
+}
