@@ -1,3 +1,4 @@
 //! The lab: the real daemon, the real kernel and real or simulated clients, in network namespaces.
 
+pub mod lab;
 pub mod population;
