@@ -1,5 +1,6 @@
 //! The XDP entry: a verdict becomes an action, and is counted.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", expect(unsafe_code, reason = "packets and maps are the kernel's memory"))]
 
 /// Off the BPF target there is nothing to run; the library is what the host uses.
 #[cfg(not(target_arch = "bpf"))]

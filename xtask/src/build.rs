@@ -26,15 +26,19 @@ pub(crate) enum Steering {
 /// When a tool is missing and cannot be installed, or a build fails.
 pub(crate) fn all(steering: Steering) -> Result<PathBuf> {
     let (compiler, linker) = setup::build()?;
-    steering_program(&compiler, &linker, steering)?;
-    command::run(command::cargo().args(["build", "--quiet", "--release", "--package", "dhcpv6macd"]))?;
+    command::stage("compiling the steering program (half a minute, when nothing is there yet)", || {
+        steering_program(&compiler, &linker, steering)
+    })?;
+    command::stage("compiling the daemon (two minutes, when nothing is there yet)", || {
+        command::run(command::cargo().args(["build", "--quiet", "--release", "--package", "dhcpv6macd"]))
+    })?;
     Ok(workspace::daemon())
 }
 
 /// Leaves the object where the daemon's build script looks for it; untouched when it is the same as before.
 pub(crate) fn steering_program(compiler: &Compiler, linker: &Linker, steering: Steering) -> Result<()> {
     let directory = workspace::target().join("bpf");
-    let mut build = compiler.cargo(linker);
+    let mut build = compiler.building(&compiler.cargo, linker);
     build.args(["build", "--quiet", "--release", "--package", "dhcpv6macd-ebpf", "--bin", "dhcpv6macd-ebpf"]);
     build.args(["-Zbuild-std=core", "--target", "bpfel-unknown-none", "--target-dir"]).arg(&directory);
     if steering == Steering::Logging {

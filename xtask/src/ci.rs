@@ -1,4 +1,153 @@
-//! x
-pub(crate) fn run() -> anyhow::Result<()> {
+//! Every gate of the project, one after the other. A failure keeps none of the others from running.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    build::{self, Steering},
+    command,
+    lab::{self, Scene},
+    setup, tidy, toolchain, workspace,
+};
+
+/// A gate that was not run says why.
+enum Outcome {
+    Passed,
+    Failed(String),
+    NotRun(&'static str),
+}
+
+struct Gate {
+    name: &'static str,
+    check: fn() -> Result<Outcome>,
+}
+
+/// What needs little first; what the later ones stand on, the build, before them.
+const GATES: [Gate; 12] = [
+    Gate { name: "format", check: format },
+    Gate { name: "tidy", check: || passed(tidy::run()) },
+    Gate { name: "build", check: || passed(build::all(Steering::Silent).map(drop)) },
+    Gate { name: "clippy", check: clippy },
+    Gate { name: "clippy for BPF", check: clippy_for_bpf },
+    Gate { name: "documentation", check: documentation },
+    Gate { name: "tests", check: || passed(lab::test(&[])) },
+    Gate { name: "demo", check: || passed(lab::play(Scene::Demo, &[])) },
+    Gate { name: "fuzz targets", check: fuzz_targets },
+    Gate { name: "dependencies", check: dependencies },
+    Gate { name: "Miri", check: miri },
+    Gate { name: "flake", check: flake },
+];
+
+/// Runs every gate, says how each ended, and sums up.
+///
+/// # Errors
+///
+/// When a gate failed.
+pub(crate) fn run() -> Result<()> {
+    let results = GATES.map(|gate| {
+        println!("=== {}", gate.name);
+        let start = Instant::now();
+        let outcome = (gate.check)().unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+        let result = Ended { name: gate.name, outcome, took: start.elapsed() };
+        println!("=== {result}\n");
+        result
+    });
+    for result in &results {
+        println!("{result}");
+    }
+    let failed = results.iter().filter(|result| matches!(result.outcome, Outcome::Failed(_))).count();
+    if failed > 0 {
+        bail!("{failed} of {} gates failed", results.len());
+    }
     Ok(())
+}
+
+struct Ended {
+    name: &'static str,
+    outcome: Outcome,
+    took: Duration,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:16} {:6.1} s  ", self.name, self.took.as_secs_f64())?;
+        match &self.outcome {
+            Outcome::Passed => formatter.write_str("passed"),
+            Outcome::Failed(why) => write!(formatter, "FAILED: {why}"),
+            Outcome::NotRun(why) => write!(formatter, "not run: {why}"),
+        }
+    }
+}
+
+fn passed(result: Result<()>) -> Result<Outcome> {
+    result.map(|()| Outcome::Passed)
+}
+
+fn format() -> Result<Outcome> {
+    command::run(command::cargo().args(["fmt", "--all", "--check"]))?;
+    if workspace::fuzz().exists() {
+        command::run(command::cargo().args(["fmt", "--check", "--manifest-path"]).arg(workspace::fuzz()))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn clippy() -> Result<Outcome> {
+    let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    passed(command::run(command::cargo().args(arguments)))
+}
+
+/// On the host the program behind the classifier is compiled out: this is where its lints are.
+fn clippy_for_bpf() -> Result<Outcome> {
+    let (compiler, linker) = setup::build()?;
+    let clippy = setup::clippy(&compiler)?;
+    let mut check = compiler.building(&clippy, &linker);
+    check.args(["clippy", "--quiet", "--release", "--package", "dhcpv6macd-ebpf", "-Zbuild-std=core"]);
+    check.args(["--target", "bpfel-unknown-none", "--target-dir"]).arg(workspace::target().join("bpf"));
+    passed(command::run(check.args(["--", "--deny", "warnings"])))
+}
+
+fn documentation() -> Result<Outcome> {
+    let arguments = ["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"];
+    passed(command::run(command::cargo().args(arguments).env("RUSTDOCFLAGS", "-Dwarnings")))
+}
+
+/// A run finds things in hours, not in a gate; that the targets build is what can rot.
+fn fuzz_targets() -> Result<Outcome> {
+    if !workspace::fuzz().exists() {
+        return Ok(Outcome::NotRun("there are none"));
+    }
+    let mut check = command::cargo();
+    check.args(["check", "--quiet", "--bins", "--manifest-path"]).arg(workspace::fuzz());
+    passed(command::run(check.env("RUSTC_BOOTSTRAP", "1").env("DHCPV6MACD_BPF_OBJECT", workspace::bpf_object())))
+}
+
+/// Advisories are left out: their database is no part of the package registry.
+fn dependencies() -> Result<Outcome> {
+    let mut deny = command::foreign(setup::cargo_deny()?);
+    deny.args(["--config", ".cargo/deny.toml", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+    passed(command::run(&mut deny))
+}
+
+/// The order in which slots change hands is plain memory: what there can be undefined about it, Miri sees.
+fn miri() -> Result<Outcome> {
+    let Some(miri) = toolchain::find_miri() else {
+        return Ok(Outcome::NotRun("no toolchain here has Miri"));
+    };
+    let cargo = miri.with_file_name("cargo");
+    let mut test = command::foreign(miri);
+    test.args(["miri", "test", "--package", "dhcpv6macd", "--lib", "datapath::ring"]);
+    passed(command::run(test.env("CARGO", cargo).env("DHCPV6MACD_BPF_OBJECT", workspace::bpf_object())))
+}
+
+fn flake() -> Result<Outcome> {
+    let Some(nix) = command::find("nix") else {
+        return Ok(Outcome::NotRun("there is no nix here"));
+    };
+    let mut check = command::foreign(nix);
+    check.args(["--extra-experimental-features", "nix-command flakes", "flake", "check", "--no-build"]);
+    passed(command::run(&mut check)).context("flake.nix does not evaluate")
 }

@@ -4,9 +4,11 @@ use std::{
     env,
     ffi::OsStr,
     fs,
+    io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -48,6 +50,27 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
         bail!("{} failed: {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// Says what is done, does it, and says how long it took where somebody had to wait.
+pub(crate) fn stage<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    println!("{what}");
+    let start = Instant::now();
+    let done = work()?;
+    if start.elapsed() > Duration::from_secs(5) {
+        println!("  done in {:.0} s", start.elapsed().as_secs_f64());
+    }
+    Ok(done)
+}
+
+/// Like [`run`], but what the command prints is shown only if it fails.
+pub(crate) fn quietly(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
+    if !output.status.success() {
+        io::stderr().write_all(&[output.stdout, output.stderr].concat()).context("cannot write to standard error")?;
+        bail!("{} failed: {}", shown(command), output.status);
     }
     Ok(())
 }

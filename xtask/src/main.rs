@@ -10,7 +10,11 @@ mod tidy;
 mod toolchain;
 mod workspace;
 
-use std::{ffi::OsString, os::unix::process::CommandExt as _, process::Command};
+use std::{
+    ffi::OsString,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -59,6 +63,8 @@ enum Task {
 enum With {
     /// The DHCPv6 clients and network tools that the tests run
     Tests,
+    /// What `cargo xtask ci` checks with
+    Gates,
 }
 
 #[derive(Args)]
@@ -81,11 +87,28 @@ impl From<&BuildArgs> for Steering {
     }
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    match perform(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    match task {
         Task::Setup { with } => {
-            setup::build()?;
-            if with.contains(&With::Tests) { setup::tests() } else { Ok(()) }
+            let (compiler, _) = setup::build()?;
+            if with.contains(&With::Tests) {
+                setup::tests()?;
+            }
+            if with.contains(&With::Gates) {
+                setup::clippy(&compiler)?;
+                setup::cargo_deny()?;
+            }
+            Ok(())
         }
         Task::Build(args) => {
             let daemon = build::all((&args).into())?;

@@ -1,6 +1,8 @@
-//! Finds what a build or a test run needs, and installs what is missing. A second run installs nothing.
+//! Finds what a build, a test run or a gate needs, and installs what is missing. A second run installs nothing.
 
-use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     apt, command,
@@ -10,6 +12,10 @@ use crate::{
 
 /// A compiler that can build `core` for BPF: Debian's stands beside rustup's and needs no network but the distribution's.
 const COMPILER_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+/// The clippy of that compiler.
+const CLIPPY_PACKAGE: &str = "rust-web-clippy";
+/// The cargo-deny that .cargo/deny.toml was written for.
+const CARGO_DENY: &str = "0.20.2";
 
 /// A program that the tests run, the Debian package that holds it, and why.
 struct Needed {
@@ -49,20 +55,12 @@ pub(crate) fn build() -> Result<(Compiler, Linker)> {
     let linker = match Linker::find(&compiler)? {
         Some(linker) => linker,
         None => {
-            install_linker()?;
+            cargo_install("bpf-linker", BPF_LINKER, &[])?;
             Linker::find(&compiler)?.context("the bpf-linker just installed does not run with the compiler's LLVM")?
         }
     };
     println!("linker of the steering program: {}", linker.program.display());
     Ok((compiler, linker))
-}
-
-fn install_linker() -> Result<()> {
-    println!("installing bpf-linker {BPF_LINKER} into {}: takes a minute or two", workspace::tools().display());
-    let mut install = command::cargo();
-    install.args(["install", "--quiet", "--locked", "bpf-linker", "--version", BPF_LINKER, "--root"]);
-    command::run(install.arg(workspace::tools()))
-        .with_context(|| format!("cannot install bpf-linker {BPF_LINKER}; one on PATH does as well"))
 }
 
 /// What the tests need besides.
@@ -72,13 +70,54 @@ fn install_linker() -> Result<()> {
 /// When something is missing and cannot be installed: says what to do.
 pub(crate) fn tests() -> Result<()> {
     let missing: Vec<_> = TEST_PROGRAMS.iter().filter(|needed| command::find(needed.program).is_none()).collect();
-    for needed in &missing {
-        println!("{} is missing: {}", needed.program, needed.why);
-    }
     if missing.is_empty() {
         println!("programs of the tests: all there");
         return Ok(());
     }
+    for needed in &missing {
+        println!("{} is missing: {}", needed.program, needed.why);
+    }
     let packages: Vec<_> = missing.iter().map(|needed| needed.package).collect();
     apt::install(&packages, "programs that the tests run")
+}
+
+/// The clippy of the steering program's compiler.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed: says what to do.
+pub(crate) fn clippy(compiler: &Compiler) -> Result<PathBuf> {
+    if let Some(clippy) = compiler.find_clippy() {
+        return Ok(clippy);
+    }
+    if !compiler.is_systems() {
+        bail!("{} has no clippy: `rustup component add clippy` for that toolchain", compiler.name);
+    }
+    apt::install(&[CLIPPY_PACKAGE], "the lints of the steering program")?;
+    compiler.find_clippy().with_context(|| format!("{CLIPPY_PACKAGE} did not bring a clippy for {}", compiler.name))
+}
+
+/// cargo-deny: the one on PATH, or else one of our own.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed: says what to do.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    let ours = workspace::tools().join("bin/cargo-deny");
+    if let Some(found) = command::find("cargo-deny").or_else(|| Some(ours.clone()).filter(|ours| ours.exists())) {
+        return Ok(found);
+    }
+    // It runs for a second: an optimised build would take longer than it ever saves.
+    cargo_install("cargo-deny", CARGO_DENY, &["--debug"])?;
+    Ok(ours)
+}
+
+/// Beside the builds, not in the user's own place.
+fn cargo_install(name: &str, version: &str, args: &[&str]) -> Result<()> {
+    let place: &Path = &workspace::tools();
+    command::stage(&format!("installing {name} {version} into {} (one or two minutes)", place.display()), || {
+        let mut install = command::cargo();
+        install.args(["install", "--quiet", "--locked", name, "--version", version, "--root"]).arg(place).args(args);
+        command::run(&mut install).with_context(|| format!("cannot install {name} {version}; one on PATH does as well"))
+    })
 }

@@ -61,17 +61,36 @@ impl Compiler {
         Some(Self { rustc, cargo, name, llvm: find_llvm(&sysroot, llvm)? })
     }
 
-    /// This compiler's cargo, with the linker, building as if no other toolchain were around.
-    pub(crate) fn cargo(&self, linker: &Linker) -> Command {
-        let mut cargo = command::foreign(&self.cargo);
-        cargo
+    /// Is it the distribution's?
+    pub(crate) fn is_systems(&self) -> bool {
+        self.rustc == Path::new(SYSTEM_RUSTC)
+    }
+
+    /// The clippy that was made with this compiler, where it is installed.
+    pub(crate) fn find_clippy(&self) -> Option<PathBuf> {
+        let complete = self.cargo.with_file_name("clippy-driver").exists();
+        Some(self.cargo.with_file_name("cargo-clippy")).filter(|clippy| complete && clippy.exists())
+    }
+
+    /// A program of this toolchain, with the linker, building as if no other toolchain were around.
+    pub(crate) fn building(&self, program: &Path, linker: &Linker) -> Command {
+        let mut command = command::foreign(program);
+        command
+            .env("CARGO", &self.cargo)
             .env("RUSTC", &self.rustc)
             .env("RUSTC_BOOTSTRAP", "1") // -Z build-std on a release compiler
             .env("LD_LIBRARY_PATH", &linker.llvm)
             .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &linker.program)
             .env("CARGO_ENCODED_RUSTFLAGS", "-Cdebuginfo=2\x1f-Clink-arg=--btf");
-        cargo
+        command
     }
+}
+
+/// The Miri of one of rustup's nightlies, as a program to run beside its cargo.
+pub(crate) fn find_miri() -> Option<PathBuf> {
+    let has_sources = |rustc: &PathBuf| Compiler::at(rustc.clone()).is_some();
+    let mut programs = nightlies().into_iter().filter(has_sources).map(|rustc| rustc.with_file_name("cargo-miri"));
+    programs.find(|program| program.exists())
 }
 
 /// The release and the LLVM version of `rustc --version --verbose`.

@@ -26,6 +26,11 @@ pub(crate) fn bpf_object() -> PathBuf {
     target().join("bpf/dhcpv6macd-ebpf")
 }
 
+/// The fuzz targets: a workspace of their own, because they want a fuzzer's compiler flags.
+pub(crate) fn fuzz() -> PathBuf {
+    root().join("tests/fuzz/Cargo.toml")
+}
+
 /// The daemon.
 pub(crate) fn daemon() -> PathBuf {
     target().join("release/dhcpv6macd")

@@ -1,4 +1,5 @@
 //! Memory shared with the kernel: owned, bounded, and read and written through atomics or under a slot's ownership.
+#![expect(unsafe_code, reason = "memory shared with the kernel")]
 
 use std::{
     ffi::c_int,

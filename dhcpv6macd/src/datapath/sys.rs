@@ -1,4 +1,5 @@
 //! System calls that no safe library offers: one function each, `io::Result` back, no policy.
+#![expect(unsafe_code, reason = "system calls that no safe library offers")]
 
 use std::{
     io,

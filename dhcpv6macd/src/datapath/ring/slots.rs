@@ -2,6 +2,7 @@
 //!
 //! Layout: `include/uapi/linux/if_packet.h` (`struct tpacket2_hdr`) and `net/packet/af_packet.c` (`tpacket_rcv`,
 //! `tpacket_snd`) of the kernel.
+#![expect(unsafe_code, reason = "slots lie in memory shared with the kernel")]
 
 use std::{ops::Range, sync::atomic::Ordering};
 
