@@ -1,0 +1,33 @@
+//! README.md tells of every setting and every counter, and of none that is not there.
+
+use std::collections::BTreeSet;
+
+use dhcpv6macd::{config::settings::SETTINGS, respond::Reason};
+use dhcpv6macd_ebpf::Verdict;
+
+const README: &str = include_str!("../../README.md");
+
+/// The names in the first cells of its tables.
+fn named() -> BTreeSet<&'static str> {
+    let cells = README.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`')).collect()
+}
+
+fn is_counter_of_a_frame(name: &&str) -> bool {
+    ["steer_", "pass_", "drop_"].iter().any(|kind| name.starts_with(kind)) && !name.contains(' ')
+}
+
+#[test]
+fn every_counter_of_a_frame_is_told_of_and_no_other() {
+    let named: BTreeSet<_> = named().into_iter().filter(is_counter_of_a_frame).collect();
+    let counted = Verdict::ALL.into_iter().map(Verdict::name).chain(Reason::all().map(Reason::name)).collect();
+    let differing: Vec<_> = named.symmetric_difference(&counted).collect();
+    assert!(differing.is_empty(), "only in README.md, or only in the code: {differing:?}");
+}
+
+#[test]
+fn every_setting_is_told_of() {
+    let named = named();
+    let missing: Vec<_> = SETTINGS.iter().map(|setting| setting.name).filter(|name| !named.contains(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
