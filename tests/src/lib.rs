@@ -1,4 +1,6 @@
 //! The lab: the real daemon, the real kernel and real or simulated clients, in network namespaces.
 
+pub mod demo;
 pub mod lab;
 pub mod population;
+pub mod table;

@@ -69,7 +69,9 @@ impl Daemon {
     /// Where it does not, with all that it said.
     pub fn start(host: &Host, arguments: &[&str]) -> Result<Self> {
         let process = host.start(&Self::command(arguments)?)?;
-        process.wait_for(START_LIMIT, |line| message(line) == Some("serving".into())).context("does not serve")?;
+        process
+            .wait_for(START_LIMIT, |line| field(line, "message").as_deref() == Some("serving"))
+            .context("does not serve")?;
         Ok(Self { process })
     }
 
@@ -127,23 +129,19 @@ fn built() -> PathBuf {
     target.join("release/dhcpv6macd")
 }
 
-fn fields(line: &str) -> Option<Value> {
-    serde_json::from_str::<Value>(line).ok()?.get_mut("fields").map(Value::take)
-}
-
-fn message(line: &str) -> Option<String> {
-    Some(fields(line)?.get("message")?.as_str()?.to_owned())
+/// A field of a line of the log, such as `message`.
+fn field(line: &str, name: &str) -> Option<String> {
+    Some(serde_json::from_str::<Value>(line).ok()?.get(name)?.as_str()?.to_owned())
 }
 
 /// The counters of the line that a daemon ends with; `None` where this is another line.
 fn counters_in(line: &str) -> Option<Result<BTreeMap<String, u64>>> {
-    let fields = fields(line)?;
-    let counters = fields.get("counters").filter(|_| fields.get("message") == Some(&"stopped".into()))?;
+    let counters = field(line, "counters").filter(|_| field(line, "message").as_deref() == Some("stopped"))?;
     let counter = |word: &str| {
         let (name, count) = word.split_once('=').with_context(|| format!("no counter: {word}"))?;
         Ok((name.to_owned(), count.parse().with_context(|| format!("no counter: {word}"))?))
     };
-    Some(counters.as_str()?.split_whitespace().map(counter).collect())
+    Some(counters.split_whitespace().map(counter).collect())
 }
 
 #[cfg(test)]
@@ -152,9 +150,9 @@ mod tests {
 
     #[test]
     fn the_last_line_is_read() {
-        let line = r#"{"level":"INFO","fields":{"message":"stopped","counters":"receive_solicit=3 sent_reply=2"}}"#;
+        let line = r#"{"level":"INFO","message":"stopped","counters":"receive_solicit=3 send_reply=2"}"#;
         let counters = counters_in(line).unwrap().unwrap();
-        assert_eq!(counters, BTreeMap::from([("receive_solicit".into(), 3), ("sent_reply".into(), 2)]));
+        assert_eq!(counters, BTreeMap::from([("receive_solicit".into(), 3), ("send_reply".into(), 2)]));
         assert!(counters_in(&line.replace("=3", "=x")).unwrap().is_err());
         assert!(counters_in(&line.replace("stopped", "serving")).is_none());
         assert!(counters_in("error: nothing of the kind").is_none());

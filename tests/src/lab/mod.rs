@@ -9,7 +9,7 @@
 //! let daemon = Daemon::start(&rack.router, &["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::"])?;
 //! rack.machines[0].ip("-6 address show dev eth0")?; // also `execute`, `start`, `run`, `sysctl`, `addresses`
 //! let stopped = daemon.stop()?; // SIGTERM, and the counters of its last line
-//! assert_eq!(stopped.counter("sent_reply"), 0);
+//! assert_eq!(stopped.counter("send_reply"), 0);
 //! # Ok(())
 //! # }
 //! ```

@@ -16,24 +16,36 @@ use super::{
     message::{CLIENT_PORT, SERVER_PORT},
 };
 
-/// Reads the first Advertise and the first Reply of every machine that has one, and returns how many machines have both.
-///
-/// # Errors
-///
-/// With the first machine whose answer is not right, and what is wrong.
-pub fn check(population: &Population, base: BaseAddress) -> Result<usize> {
-    let mut whole = 0;
-    for machine in 0..population.size() {
-        let mac = mac_of(u32::try_from(machine)?);
-        let mut answers = 0;
-        for step in Step::BOTH {
-            let Some(frame) = population.samples.get(machine, step) else { continue };
-            check_answer(frame, step, mac, base.address_of(mac)).with_context(|| format!("machine {mac}, {step:?}"))?;
-            answers += 1;
+/// What the decoders found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Machines whose first Advertise and first Reply give them exactly their address.
+    pub right: usize,
+    /// All others, and what is wrong with their answers.
+    pub wrong: Vec<(MacAddr, String)>,
+}
+
+/// Reads the first Advertise and the first Reply of every machine.
+#[must_use]
+pub fn check(population: &Population, base: BaseAddress) -> Findings {
+    let mut findings = Findings::default();
+    for (machine, number) in (0..population.size()).zip(0..) {
+        let mac = mac_of(number);
+        match Step::BOTH.into_iter().try_for_each(|step| check_sample(population, machine, step, mac, base)) {
+            Ok(()) => findings.right += 1,
+            Err(error) => findings.wrong.push((mac, format!("{error:#}"))),
         }
-        whole += usize::from(answers == Step::BOTH.len());
     }
-    Ok(whole)
+    findings
+}
+
+fn check_sample(population: &Population, machine: usize, step: Step, mac: MacAddr, base: BaseAddress) -> Result<()> {
+    let answer = match step {
+        Step::Solicit => "Advertise",
+        Step::Request => "Reply",
+    };
+    let frame = population.samples.get(machine, step).with_context(|| format!("no {answer}"))?;
+    check_answer(frame, step, mac, base.address_of(mac)).context(answer)
 }
 
 fn check_answer(frame: &[u8], step: Step, mac: MacAddr, address: Ipv6Addr) -> Result<()> {
@@ -43,7 +55,9 @@ fn check_answer(frame: &[u8], step: Step, mac: MacAddr, address: Ipv6Addr) -> Re
         Step::Request => MessageType::Reply,
     };
     ensure!(message.msg_type() == expected, "a {:?}", message.msg_type());
-    let Some(DhcpOption::IANA(ia_na)) = message.opts().get(OptionCode::IANA) else { bail!("no IA_NA") };
+    let associations: Vec<_> =
+        message.opts().iter().filter(|option| OptionCode::from(*option) == OptionCode::IANA).collect();
+    let [DhcpOption::IANA(ia_na)] = associations[..] else { bail!("not exactly one IA_NA: {associations:?}") };
     let addresses: Vec<_> = ia_na.opts.iter().collect();
     let [DhcpOption::IAAddr(given)] = addresses[..] else {
         bail!("not exactly one IAADDR in its IA_NA: {addresses:?}")

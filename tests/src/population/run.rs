@@ -118,7 +118,7 @@ impl Population {
             if run.is_over() {
                 return Ok(run.finish());
             }
-            if received == 0 {
+            if received == 0 && !run.may_begin() {
                 receive.wait(PATROL)?;
             }
         }
@@ -200,12 +200,19 @@ impl<'a, T: Transmit> Run<'a, T> {
         Outcome { elapsed: self.started.elapsed(), ..self.outcome }
     }
 
-    /// Lets machines begin until the window is full.
+    /// Lets machines begin until the window is full: a batch of them, so that answers are heard in between.
     fn fill_window(&mut self) {
-        let window = self.load.window.min(self.population.size());
-        while self.asking < window && !self.is_closing() {
+        for _ in 0..BATCH {
+            if !self.may_begin() {
+                break;
+            }
             self.begin();
         }
+    }
+
+    /// Is there room in the window, and somebody to fill it?
+    fn may_begin(&self) -> bool {
+        self.asking < self.load.window.min(self.population.size()) && !self.is_closing()
     }
 
     /// Lets the next machine begin that is not under way. There is one.

@@ -1,0 +1,121 @@
+//! The demo: power comes back to a rack, all of its machines ask for their address at once, and everybody can see what happens.
+
+mod progress;
+mod report;
+mod scene;
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, ValueEnum};
+use dhcpv6macd::policy::BaseAddress;
+
+use self::{progress::Progress, report::Report, scene::Scene};
+
+/// Where the machines' addresses come from: the prefix for documentation (RFC 3849).
+const PREFIX: &str = "2001:db8:0:1::/80";
+
+/// Power comes back to a rack: all machines ask the real daemon for their address at once.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo xtask demo", bin_name = "cargo xtask demo")]
+pub struct Options {
+    /// Machines in the rack
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    machines: u32,
+    /// Where the steering program runs; all modes one after another when neither this nor --datapath is given
+    #[arg(long, value_enum)]
+    xdp_mode: Option<XdpMode>,
+    /// How frames reach the daemon
+    #[arg(long, value_enum, conflicts_with = "xdp_mode")]
+    datapath: Option<Datapath>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum XdpMode {
+    Auto,
+    Native,
+    Generic,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Datapath {
+    Xdp,
+    Packet,
+}
+
+/// A way for frames to reach the daemon, as its command line names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Auto,
+    Native,
+    Generic,
+    Packet,
+}
+
+impl Mode {
+    /// What the daemon is told.
+    fn arguments(self) -> [&'static str; 2] {
+        match self {
+            Self::Auto => ["--xdp-mode", "auto"],
+            Self::Native => ["--xdp-mode", "native"],
+            Self::Generic => ["--xdp-mode", "generic"],
+            Self::Packet => ["--datapath", "packet"],
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Auto => "XDP auto",
+            Self::Native => "XDP native",
+            Self::Generic => "XDP generic",
+            Self::Packet => "packet",
+        })
+    }
+}
+
+impl Options {
+    fn modes(&self) -> Vec<Mode> {
+        match (self.xdp_mode, self.datapath) {
+            (None, None) => vec![Mode::Native, Mode::Generic, Mode::Packet],
+            (_, Some(Datapath::Packet)) => vec![Mode::Packet],
+            (Some(XdpMode::Native), _) => vec![Mode::Native],
+            (Some(XdpMode::Generic), _) => vec![Mode::Generic],
+            (Some(XdpMode::Auto), _) | (None, Some(Datapath::Xdp)) => vec![Mode::Auto],
+        }
+    }
+}
+
+/// Plays the demo, and tells whether every machine got exactly its address.
+///
+/// # Errors
+///
+/// Without root's rights, or where the daemon does not start or end well.
+pub fn play(options: &Options) -> Result<bool> {
+    let base: BaseAddress = PREFIX.parse().context("the prefix of the demo")?;
+    let machines = options.machines;
+    let mut out = io::stdout();
+    writeln!(
+        out,
+        "Power comes back to a rack of {machines} machines: all of them ask for their IPv6 address at once."
+    )?;
+    writeln!(out)?;
+    writeln!(out, "   {machines} machines ── switch ── rack0 of the router, where dhcpv6macd answers for {base}")?;
+    writeln!(out, "   each with its own MAC, a DUID that hides it, and four messages to exchange")?;
+    writeln!(out)?;
+
+    let scene = Scene::build()?;
+    let mut reports = Vec::new();
+    for mode in options.modes() {
+        let mut progress = Progress::new(mode.to_string(), machines.into());
+        let report = scene.play(mode, machines, base, |outcome| progress.show(outcome.exchanges))?;
+        progress.finish(report.outcome.exchanges, report.outcome.elapsed)?;
+        reports.push((mode, report));
+    }
+    report::write(&mut out, &reports, base, machines)?;
+    Ok(reports.iter().all(|(_, report)| report.is_right()))
+}

@@ -1,0 +1,67 @@
+//! How far it is: a bar that moves on a terminal, one line at the end anywhere else.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
+
+/// Characters of the bar.
+const WIDTH: u64 = 40;
+/// A person sees no more often than this.
+const REDRAW_AFTER: Duration = Duration::from_millis(30);
+
+/// A bar with a name in front of it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    name: String,
+    whole: u64,
+    drawn: Option<Instant>,
+    is_terminal: bool,
+}
+
+impl Progress {
+    /// Nothing is done of `whole`.
+    pub(super) fn new(name: String, whole: u64) -> Self {
+        Self { name, whole, drawn: None, is_terminal: io::stdout().is_terminal() }
+    }
+
+    /// Draws the bar again, if it was not just drawn.
+    pub(super) fn show(&mut self, done: u64) {
+        let now = Instant::now();
+        if !self.is_terminal || self.drawn.is_some_and(|drawn| now.duration_since(drawn) < REDRAW_AFTER) {
+            return;
+        }
+        self.drawn = Some(now);
+        let mut out = io::stdout();
+        // A terminal that is gone is told by the line at the end.
+        _ = write!(out, "\r{}", self.line(done)).and_then(|()| out.flush());
+    }
+
+    /// Draws it for the last time.
+    pub(super) fn finish(&self, done: u64, elapsed: Duration) -> io::Result<()> {
+        let start = if self.is_terminal { "\r" } else { "" };
+        writeln!(io::stdout(), "{start}{} in {:.3} s", self.line(done), elapsed.as_secs_f64())
+    }
+
+    fn line(&self, done: u64) -> String {
+        let full = done.min(self.whole) * WIDTH / self.whole.max(1);
+        let bar: String = (0..WIDTH).map(|at| if at < full { '█' } else { '░' }).collect();
+        format!("{:12} {bar} {done:>width$}/{} have their address", self.name, self.whole, width = digits(self.whole))
+    }
+}
+
+fn digits(number: u64) -> usize {
+    number.to_string().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_is_full_when_all_is_done() {
+        let progress = Progress::new("native".into(), 200);
+        assert!(progress.line(200).contains(&"█".repeat(40)) && progress.line(0).contains(&"░".repeat(40)));
+        assert!(progress.line(100).contains(&format!("{}{} 100/200", "█".repeat(20), "░".repeat(20))));
+    }
+}
