@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::ValueParser};
 
 use crate::config::{
     Config, ConfigError, Settings,
-    settings::{Origin, SETTINGS},
+    settings::{Origin, SETTINGS, Unset},
 };
 
 /// What the command line asks for.
@@ -58,6 +58,8 @@ pub fn command() -> Command {
     let check = Arg::new(CHECK).long(CHECK).action(ArgAction::SetTrue);
     Command::new("dhcpv6macd")
         .version(env!("CARGO_PKG_VERSION"))
+        // As in Go the last one counts.
+        .args_override_self(true)
         .about("Boots machines by the rack over IPv6: prefix/80 + MAC, always, with no leases")
         .after_help(
             "Flags are written with one dash or two. An environment variable does the same, DHCPV6MACD_BASE_ADDRESS for \
@@ -66,16 +68,15 @@ pub fn command() -> Command {
         .arg(config.help("File with settings, TOML; its keys are the names of the flags below"))
         .arg(check.help("Check the configuration, show what is in force, and do nothing"))
         .args(SETTINGS.iter().map(|setting| {
-            let help = setting.default.map_or_else(
-                || setting.help.to_owned(),
-                |default| format!("{} [default: {default}]", setting.help),
-            );
+            let help = match setting.unset {
+                Unset::Nothing => setting.help.to_owned(),
+                Unset::Text(default) | Unset::Decided(default) => format!("{} [default: {default}]", setting.help),
+            };
             Arg::new(setting.name)
                 .long(setting.name)
                 .value_name(setting.value)
                 .help(help)
                 .help_heading(setting.heading)
-                .allow_hyphen_values(true)
         }))
 }
 
@@ -133,6 +134,14 @@ mod tests {
         assert_eq!(two_dashes("-h".into()), "-h");
         assert_eq!(two_dashes("-".into()), "-");
         assert_eq!(two_dashes("--interface".into()), "--interface");
+    }
+
+    #[test]
+    fn of_two_the_last_one_counts_and_a_flag_is_no_value() {
+        let twice = settings(&["--workers", "1", "--interface=eth1", "--base-address=2001:db8::", "--workers", "2"]);
+        assert_eq!(twice.get("workers").unwrap().text, "2");
+        let words = ["dhcpv6macd", "--base-address=2001:db8::", "--interface", "--check"].map(OsString::from);
+        assert!(matches!(parse(words.into_iter(), iter::empty()), Err(CliError::Usage(_))));
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use dhcpv6macd::{
     cli::{self, CliError, Task},
     config::Config,
     log,
-    run::run,
+    run::{RunError, run},
 };
 
 /// What an operator is to mend before the daemon can start.
@@ -34,7 +34,9 @@ fn serve(config: &Config) -> ExitCode {
     }
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&error.to_string(), error.exit_status()),
+        Err(RunError::Start(error)) => refuse(&error.to_string(), REFUSED),
+        // What broke in mid-service is in the log.
+        Err(RunError::Serve(_)) => ExitCode::FAILURE,
     }
 }
 

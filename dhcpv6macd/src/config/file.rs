@@ -20,8 +20,10 @@ impl Settings {
     ///
     /// A file that cannot be read or is not TOML, a key that is no setting, a value that is neither text nor number.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable =
-            |error| ConfigError::Value { place: format!("--config {}", path.display()), what: format!("{error}") };
+        let unreadable = |error| ConfigError::Value {
+            place: format!("--config {}", path.display()),
+            what: format!("cannot be read: {error}"),
+        };
         let text = read(open_regular(path).map_err(unreadable)?).map_err(unreadable)?;
         Self::from_toml(&text, path)
     }
@@ -92,7 +94,7 @@ mod tests {
         for (text, error) in [
             ("interface = \"eth1\"\nwokers = 4", "lab.toml:2: there is no setting wokers; did you mean workers?"),
             ("workers = true", "lab.toml:1: workers: a boolean where text or a whole number is expected"),
-            ("\n[lab]\n", "lab.toml:2: there is no setting lab; did you mean t1?"),
+            ("\n[lab]\n", "lab.toml:2: there is no setting lab"),
             ("workers = 1\nworkers = 2", "lab.toml:2: duplicate key"),
             ("interface = ", "lab.toml:1: string values must be quoted, expected literal string"),
         ] {

@@ -20,28 +20,38 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
 /// Bytes of a PEM file that are looked at.
 const PEM_MAX: u64 = 1 << 20;
 
-/// Checks that a file holds a PEM block whose label ends in `label` (RFC 7468 section 2).
-pub(super) fn check_pem(path: &Path, label: &str) -> Result<(), String> {
+/// Labels of the PEM blocks that a certificate file holds (RFC 7468 section 5).
+pub(super) const CERTIFICATE: &[&str] = &["CERTIFICATE"];
+/// Labels of private keys without a password (RFC 7468 section 10, RFC 5915, RFC 8017).
+pub(super) const PRIVATE_KEY: &[&str] = &["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"];
+
+/// Checks that a file holds a PEM block with one of these labels.
+pub(super) fn check_pem(path: &Path, labels: &[&str]) -> Result<(), String> {
     let mut text = Vec::new();
-    let file = open_regular(path).map_err(|error| error.to_string())?;
-    file.take(PEM_MAX).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    let file = open_regular(path).map_err(|error| unreadable(&error))?;
+    file.take(PEM_MAX).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
     let text = String::from_utf8_lossy(&text);
-    let holds = text.lines().any(|line| line.starts_with("-----BEGIN ") && line.ends_with(&format!("{label}-----")));
-    if holds { Ok(()) } else { Err(format!("there is no PEM block \"BEGIN {label}\" in it")) }
+    let label = |line: &str| line.trim_end().strip_prefix("-----BEGIN ")?.strip_suffix("-----").map(str::to_owned);
+    let holds = text.lines().filter_map(label).any(|label| labels.contains(&label.as_str()));
+    if holds { Ok(()) } else { Err(format!("there is no PEM block {} in it", labels.join(" or "))) }
+}
+
+fn unreadable(error: &io::Error) -> String {
+    format!("cannot be read: {error}")
 }
 
 /// Checks that a file is an EFI program (PE/COFF: it starts with `MZ`).
 pub(super) fn check_efi(path: &Path) -> Result<(), String> {
     let mut start = [0; 2];
-    let mut file = open_regular(path).map_err(|error| error.to_string())?;
+    let mut file = open_regular(path).map_err(|error| unreadable(&error))?;
     match file.read_exact(&mut start) {
         Ok(()) if &start == b"MZ" => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error.to_string()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(unreadable(&error)),
         Ok(()) | Err(_) => Err("not an EFI program: it does not start with MZ".to_owned()),
     }
 }
 
 /// Checks that a directory is there and can be read.
 pub(super) fn check_directory(path: &Path) -> Result<(), String> {
-    path.read_dir().map(drop).map_err(|error| error.to_string())
+    path.read_dir().map(drop).map_err(|error| unreadable(&error))
 }

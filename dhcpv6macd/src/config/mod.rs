@@ -112,22 +112,22 @@ pub enum ConfigError {
         what: String,
     },
     /// An environment variable that looks like ours.
-    #[error("{name}: there is no such setting; did you mean {nearest}?")]
+    #[error("{name}: there is no such setting{}", settings::guess(nearest.as_deref()))]
     UnknownVariable {
         /// Its name.
         name: String,
-        /// The known name that looks most like it.
-        nearest: String,
+        /// A known name that looks like it.
+        nearest: Option<String>,
     },
     /// A key of a file.
-    #[error("{place}: there is no setting {key}; did you mean {nearest}?")]
+    #[error("{place}: there is no setting {key}{}", settings::guess(nearest.as_deref()))]
     UnknownKey {
         /// The file and the line.
         place: String,
         /// The key.
         key: String,
-        /// The known name that looks most like it.
-        nearest: String,
+        /// A known name that looks like it.
+        nearest: Option<String>,
     },
     /// A value in another encoding than UTF-8.
     #[error("{place}: not UTF-8")]

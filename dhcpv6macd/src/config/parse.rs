@@ -13,8 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX, XdpMode,
-    files::{check_directory, check_efi, check_pem},
-    settings::{SETTINGS, Setting, Settings},
+    files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_efi, check_pem},
+    settings::{Origin, SETTINGS, Setting, Settings},
 };
 use crate::policy::{Lifetimes, UrlTemplate};
 
@@ -26,7 +26,7 @@ impl Config {
     /// The first setting that is missing or wrong.
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let given = Texts(settings);
-        Ok(Self {
+        let config = Self {
             interface: given.required("interface", interface)?,
             base_address: given.required("base-address", parsed)?,
             lifetimes: given.lifetimes()?,
@@ -43,7 +43,9 @@ impl Config {
             workers: given.optional("workers", workers)?,
             log_format: given.required("log-format", log_format)?,
             log_level: given.required("log-level", log_level)?,
-        })
+        };
+        given.check_ports(&config)?;
+        Ok(config)
     }
 }
 
@@ -78,7 +80,25 @@ impl Texts<'_> {
         let preferred = self.required("preferred-lifetime", seconds)?;
         let valid = self.required("valid-lifetime", seconds)?;
         let (t1, t2) = (self.optional("t1", seconds)?, self.optional("t2", seconds)?);
-        Lifetimes::new(preferred, valid, t1, t2).map_err(|error| self.wrong("preferred-lifetime", &error))
+        // Who is told is who said something.
+        let said = ["t1", "t2", "valid-lifetime"].into_iter().find(|name| self.is_said(name));
+        Lifetimes::new(preferred, valid, t1, t2)
+            .map_err(|error| self.wrong(said.unwrap_or("preferred-lifetime"), &error))
+    }
+
+    fn is_said(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|given| given.origin != Origin::Default)
+    }
+
+    /// Two servers cannot have one port.
+    fn check_ports(&self, config: &Config) -> Result<(), ConfigError> {
+        if config.tftp.is_some_and(|tftp| tftp.port() == config.dhcpv6_port) {
+            return Err(self.wrong("tftp-listen-addr", &"that is the UDP port of DHCPv6"));
+        }
+        if config.http == config.https {
+            return Err(self.wrong("https-listen-addr", &"that is where HTTP listens"));
+        }
+        Ok(())
     }
 
     fn datapath(&self) -> Result<Datapath, ConfigError> {
@@ -92,9 +112,8 @@ impl Texts<'_> {
     }
 
     fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
-        let certificate =
-            self.optional("tls-cert-file", |text| existing(text, |path| check_pem(path, "CERTIFICATE")))?;
-        let key = self.optional("tls-key-file", |text| existing(text, |path| check_pem(path, "PRIVATE KEY")))?;
+        let certificate = self.optional("tls-cert-file", |text| existing(text, |path| check_pem(path, CERTIFICATE)))?;
+        let key = self.optional("tls-key-file", |text| existing(text, |path| check_pem(path, PRIVATE_KEY)))?;
         match (certificate, key) {
             (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
             (None, None) => Ok(None),
@@ -186,14 +205,15 @@ fn log_format(text: &str) -> Result<LogFormat, &'static str> {
     }
 }
 
+/// A level, or more of them with commas, each alone or for a module: `warn,dhcpv6macd=debug`.
 fn log_level(text: &str) -> Result<String, String> {
-    let filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
-    // A word that is no level is taken for a module, of which nothing else would then be logged.
-    let is_target = filter.to_string().ends_with("=trace") && !text.contains('=');
-    if text.is_empty() || is_target {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    // What is no level the filter would take for a module, and then log nothing of all others.
+    let is_level = |word: &str| word.contains('=') || LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    if !text.split(',').all(is_level) {
         return Err("not a level; there are error, warn, info, debug and trace".to_owned());
     }
-    Ok(text.to_owned())
+    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn existing(text: &str, check: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
@@ -203,7 +223,7 @@ fn existing(text: &str, check: impl FnOnce(&Path) -> Result<(), String>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::{super::settings::Origin, *};
+    use super::*;
 
     fn settings(texts: &[(&str, &str)]) -> Settings {
         let mut settings = Settings::default();
@@ -275,8 +295,12 @@ mod tests {
                 "zz",
                 "--server-duid zz: not a DUID; write its bytes in hexadecimal, such as 00:03:00:01:52:54:00:12:34:56",
             ),
-            ("netboot-dir", "/nowhere", "--netboot-dir /nowhere: No such file or directory (os error 2)"),
-            ("tls-cert-file", "/dev/null", "--tls-cert-file /dev/null: not a regular file"),
+            (
+                "netboot-dir",
+                "/nowhere",
+                "--netboot-dir /nowhere: cannot be read: No such file or directory (os error 2)",
+            ),
+            ("tls-cert-file", "/dev/null", "--tls-cert-file /dev/null: cannot be read: not a regular file"),
         ] {
             assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
         }

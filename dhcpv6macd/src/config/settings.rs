@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
+use self::Unset::{Decided, Nothing, Text};
 use super::ConfigError;
 
 /// What the daemon can be told.
@@ -11,12 +12,23 @@ pub struct Setting {
     pub name: &'static str,
     /// What stands for its value in the help.
     pub value: &'static str,
-    /// What it is when nobody says; `None` where that is decided elsewhere, or where there is nothing.
-    pub default: Option<&'static str>,
+    /// What it is when nobody says.
+    pub unset: Unset,
     /// What it is for, in a line.
     pub help: &'static str,
     /// Where it stands in the help.
     pub heading: &'static str,
+}
+
+/// What a setting is when nobody says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// As if this text had been given.
+    Text(&'static str),
+    /// Decided from something else, in these words.
+    Decided(&'static str),
+    /// Nothing.
+    Nothing,
 }
 
 const ADDRESSES: &str = "Addresses";
@@ -28,10 +40,10 @@ const fn setting(
     heading: &'static str,
     name: &'static str,
     value: &'static str,
-    default: Option<&'static str>,
+    unset: Unset,
     help: &'static str,
 ) -> Setting {
-    Setting { name, value, default, help, heading }
+    Setting { name, value, unset, help, heading }
 }
 
 /// All of them, in the order of the help.
@@ -40,57 +52,57 @@ pub const SETTINGS: [Setting; 21] = [
         ADDRESSES,
         "interface",
         "NAME",
-        None,
+        Nothing,
         "Interface that the machines are on; the one thing to be named beside the prefix",
     ),
     setting(
         ADDRESSES,
         "base-address",
         "PREFIX",
-        None,
+        Nothing,
         "The /80 in front of every machine's MAC, such as 2001:db8:0:1::",
     ),
     setting(
         ADDRESSES,
         "preferred-lifetime",
         "TIME",
-        Some("12h"),
+        Text("12h"),
         "How long an address is preferred: 12h, 1d12h, 90s, seconds, or infinity",
     ),
-    setting(ADDRESSES, "valid-lifetime", "TIME", Some("24h"), "How long an address is valid"),
-    setting(ADDRESSES, "t1", "TIME", None, "When a machine renews; half of the preferred lifetime unless given"),
-    setting(ADDRESSES, "t2", "TIME", None, "When a machine rebinds; 0.8 of the preferred lifetime unless given"),
-    setting(ADDRESSES, "server-duid", "HEX", None, "DUID of this server; the DUID-LL of the interface unless given"),
-    setting(ADDRESSES, "dhcpv6-listen-port", "PORT", Some("547"), "UDP port of DHCPv6"),
-    setting(DATAPATH, "datapath", "KIND", Some("xdp"), "How frames are taken: xdp, or packet where no XDP is possible"),
+    setting(ADDRESSES, "valid-lifetime", "TIME", Text("24h"), "How long an address is valid"),
+    setting(ADDRESSES, "t1", "TIME", Decided("half of the preferred lifetime"), "When a machine renews"),
+    setting(ADDRESSES, "t2", "TIME", Decided("0.8 of the preferred lifetime"), "When a machine rebinds"),
+    setting(ADDRESSES, "server-duid", "HEX", Decided("the DUID-LL of the interface"), "DUID of this server"),
+    setting(ADDRESSES, "dhcpv6-listen-port", "PORT", Text("547"), "UDP port of DHCPv6"),
+    setting(DATAPATH, "datapath", "KIND", Text("xdp"), "How frames are taken: xdp, or packet where no XDP is possible"),
     setting(
         DATAPATH,
         "xdp-mode",
         "MODE",
-        Some("auto"),
+        Text("auto"),
         "Where XDP runs: native (in the driver), generic (behind it), or auto (the first that works)",
     ),
-    setting(DATAPATH, "workers", "COUNT", None, "Threads that answer, 1 to 64; one a CPU, at most 8, unless given"),
-    setting(BOOT, "tftp-listen-addr", "ADDRESS", Some(":69"), "Where TFTP listens, [address]:port, or off"),
-    setting(BOOT, "http-listen-addr", "ADDRESS", Some(":80"), "Where HTTP listens"),
-    setting(BOOT, "https-listen-addr", "ADDRESS", Some(":443"), "Where HTTPS listens"),
+    setting(DATAPATH, "workers", "COUNT", Decided("one a CPU, at most 8"), "Threads that answer, 1 to 64"),
+    setting(BOOT, "tftp-listen-addr", "ADDRESS", Text(":69"), "Where TFTP listens, [address]:port, or off"),
+    setting(BOOT, "http-listen-addr", "ADDRESS", Text(":80"), "Where HTTP listens"),
+    setting(BOOT, "https-listen-addr", "ADDRESS", Text(":443"), "Where HTTPS listens"),
     setting(
         BOOT,
         "http-boot-url-template",
         "URL",
-        None,
+        Nothing,
         "Boot URL with {{.MAC}}, {{.BaseAddress}} and {{.Payload}} in it",
     ),
-    setting(BOOT, "netboot-dir", "DIRECTORY", None, "Directory with <mac>/boot.efi"),
-    setting(BOOT, "tls-cert-file", "FILE", None, "Certificate chain of HTTPS, PEM"),
-    setting(BOOT, "tls-key-file", "FILE", None, "Private key of HTTPS, PEM"),
-    setting(BOOT, "ipxe-x86-64-efi", "FILE", None, "iPXE for x86-64 machines, an EFI program"),
-    setting(LOG, "log-format", "FORMAT", Some("human"), "How the log on standard error is written: human or json"),
+    setting(BOOT, "netboot-dir", "DIRECTORY", Nothing, "Directory with <mac>/boot.efi"),
+    setting(BOOT, "tls-cert-file", "FILE", Nothing, "Certificate chain of HTTPS, PEM"),
+    setting(BOOT, "tls-key-file", "FILE", Nothing, "Private key of HTTPS, PEM"),
+    setting(BOOT, "ipxe-x86-64-efi", "FILE", Nothing, "iPXE for x86-64 machines, an EFI program"),
+    setting(LOG, "log-format", "FORMAT", Text("human"), "How the log on standard error is written: human or json"),
     setting(
         LOG,
         "log-level",
         "LEVEL",
-        Some("info"),
+        Text("info"),
         "What is logged: error, warn, info, debug, trace, or a tracing filter",
     ),
 ];
@@ -140,7 +152,7 @@ impl Settings {
     pub fn defaults() -> Self {
         let mut settings = Self::default();
         for setting in &SETTINGS {
-            if let Some(text) = setting.default {
+            if let Text(text) = setting.unset {
                 settings.set(setting, text.to_owned(), Origin::Default);
             }
         }
@@ -203,29 +215,15 @@ fn is_ours(variable: &str) -> bool {
     variable.starts_with(VARIABLE_PREFIX) && !FOREIGN_VARIABLES.contains(&variable)
 }
 
-/// The name that a person may have meant.
-pub(super) fn nearest(name: &str, known: impl Iterator<Item = impl Into<String>>) -> String {
-    let known = known.map(Into::into);
-    known.min_by_key(|known: &String| distance(name, known)).unwrap_or_default()
+/// The name that a person may have meant: one that differs in a third of its letters at most.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item = impl Into<String>>) -> Option<String> {
+    let letters = |known: &String| strsim::levenshtein(name, known);
+    known.map(Into::into).filter(|known| letters(known) * 3 <= known.len()).min_by_key(letters)
 }
 
-/// Levenshtein's: how many letters to add, drop or change.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (line, a) in left.chars().enumerate() {
-        let mut diagonal = line;
-        let mut before = line + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(right.chars()) {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = *cell;
-            *cell = changed.min(before + 1).min(diagonal + 1);
-            before = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// A question to a person who may have meant this.
+pub(super) fn guess(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
 /// As a file that [`Settings::from_file`] reads back: what is in force, and where it comes from.
@@ -235,7 +233,10 @@ impl fmt::Display for Settings {
         for setting in &SETTINGS {
             let name = setting.name;
             let Some(given) = self.get(name) else {
-                writeln!(formatter, "# {name} is not set")?;
+                match setting.unset {
+                    Decided(words) => writeln!(formatter, "# {name} is not set: {words}")?,
+                    Text(_) | Nothing => writeln!(formatter, "# {name} is not set")?,
+                }
                 continue;
             };
             let value = toml::Value::String(given.text.clone());
@@ -256,11 +257,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_measured_by_letters() {
-        for (left, right, letters) in [("", "", 0), ("abc", "", 3), ("", "abc", 3), ("kitten", "sitting", 3)] {
-            assert_eq!(distance(left, right), letters);
-        }
-        assert_eq!(nearest("interfase", SETTINGS.iter().map(|setting| setting.name)), "interface");
+    fn only_what_looks_alike_is_suggested() {
+        let names = || SETTINGS.iter().map(|setting| setting.name);
+        assert_eq!(nearest("interfase", names()).as_deref(), Some("interface"));
+        assert_eq!(nearest("lab", names()), None);
     }
 
     #[test]

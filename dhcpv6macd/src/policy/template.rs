@@ -61,15 +61,15 @@ fn marked(text: &str, error: &upon::Error) -> String {
 }
 
 fn check_url(url: &str) -> Result<(), String> {
+    if let Some(odd) = url.chars().find(|letter| letter.is_control() || letter.is_whitespace()) {
+        return Err(format!("it gives a URL with {odd:?} in it"));
+    }
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("it gives {url}, which is not a URL"))?;
     if !["http", "https", "tftp"].contains(&scheme) {
         return Err(format!("it gives a URL of {scheme}; firmware takes http, https and tftp, in lower case"));
     }
-    if rest.is_empty() || rest.starts_with('/') {
+    if rest.starts_with(['/', '?', '#', ':']) || rest.is_empty() {
         return Err(format!("it gives {url}, a URL without a host"));
-    }
-    if let Some(odd) = url.chars().find(|letter| letter.is_control() || letter.is_whitespace()) {
-        return Err(format!("it gives a URL with {odd:?} in it"));
     }
     Ok(())
 }
@@ -95,6 +95,8 @@ mod tests {
             ("ftp://h/{{.MAC}}", "it gives a URL of ftp; firmware takes http, https and tftp, in lower case"),
             ("{{.MAC}}", "it gives 52:54:00:12:34:56, which is not a URL"),
             ("http:///{{.MAC}}", "it gives http:///52:54:00:12:34:56, a URL without a host"),
+            ("http://:80/{{.MAC}}", "it gives http://:80/52:54:00:12:34:56, a URL without a host"),
+            ("a\nb{{.MAC}}", "it gives a URL with '\\n' in it"),
             ("http://h/ {{.MAC}}", "it gives a URL with ' ' in it"),
         ] {
             assert_eq!(UrlTemplate::new(text), Err(error.to_owned()));

@@ -18,17 +18,6 @@ pub enum RunError {
     Serve(#[from] ServeError),
 }
 
-impl RunError {
-    /// Exit status of the process: 2 for what the operator is to mend before the daemon can start, else 1.
-    #[must_use]
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Start(_) => 2,
-            Self::Serve(_) => 1,
-        }
-    }
-}
-
 /// Why the daemon does not start: what, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
