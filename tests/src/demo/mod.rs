@@ -99,15 +99,7 @@ pub fn play(options: &Options) -> Result<bool> {
     let base: BaseAddress = PREFIX.parse().context("the prefix of the demo")?;
     let machines = options.machines;
     let mut out = io::stdout();
-    writeln!(
-        out,
-        "Power comes back to a rack of {machines} machines: all of them ask for their IPv6 address at once."
-    )?;
-    writeln!(out)?;
-    writeln!(out, "   {machines} machines ── switch ── rack0 of the router, where dhcpv6macd answers for {base}")?;
-    writeln!(out, "   each with its own MAC, a DUID that hides it, and four messages to exchange")?;
-    writeln!(out)?;
-
+    writeln!(out, "{}", opening(machines, base))?;
     let scene = Scene::build()?;
     let mut reports = Vec::new();
     for mode in options.modes() {
@@ -118,4 +110,17 @@ pub fn play(options: &Options) -> Result<bool> {
     }
     report::write(&mut out, &reports, base, machines)?;
     Ok(reports.iter().all(|(_, report)| report.is_right()))
+}
+
+/// What is to be seen.
+fn opening(machines: u32, base: BaseAddress) -> String {
+    format!(
+        "Power comes back to a rack: {machines} machines ask for their IPv6 address, all at once.
+
+   machines ─── switch ─── rack0 of the router: dhcpv6macd
+
+Each machine has its own MAC and a DUID that does not show it, and is to get {base} + MAC.
+Real: the daemon, the kernel, XDP, the links in network namespaces. Simulated: the machines.
+"
+    )
 }

@@ -17,6 +17,14 @@ use crate::{
 /// Most machines that are named one by one.
 const NAMED_MAX: usize = 10;
 
+/// What the columns mean.
+const LEGEND: &str = "\
+time             from the first Solicit to the last Reply
+p50, p99         of a machine's four messages
+steered, passed  frames that the XDP program gave to the daemon, and left to the kernel
+dropped          frames that the daemon did not answer, each for a reason that it counts
+asked again      messages that a machine repeated after a second without an answer";
+
 /// What happened in one mode.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -33,9 +41,12 @@ impl Report {
     }
 
     /// Frames that the steering program counted under names that begin like this; `None` where there is no such program.
-    fn frames(&self, mode: Mode, prefix: &str) -> Option<u64> {
-        let counters = self.stopped.counters.iter().filter(|(name, _)| name.starts_with(prefix));
-        (mode != Mode::Packet).then(|| counters.map(|(_, count)| count).sum())
+    fn steering(&self, mode: Mode, prefix: &str) -> Option<u64> {
+        (mode != Mode::Packet).then(|| self.counted(|name| name.starts_with(prefix)))
+    }
+
+    fn counted(&self, wanted: impl Fn(&str) -> bool) -> u64 {
+        self.stopped.counters.iter().filter(|(name, _)| wanted(name)).map(|(_, count)| count).sum()
     }
 }
 
@@ -46,7 +57,7 @@ pub(super) fn write(
     base: BaseAddress,
     machines: u32,
 ) -> io::Result<()> {
-    let heading = ["mode", "machines", "answered", "time", "p50", "p99", "steered", "passed", "asked again"];
+    let heading = ["mode", "machines", "answered", "time", "p50", "p99", "steered", "passed", "dropped", "asked again"];
     let mut table = Table::new(heading);
     for (mode, report) in reports {
         let outcome = &report.outcome;
@@ -54,27 +65,20 @@ pub(super) fn write(
             mode.to_string(),
             report.machines.to_string(),
             outcome.exchanges.to_string(),
-            milliseconds(Some(outcome.elapsed)),
-            milliseconds(outcome.latency.quantile(500)),
-            milliseconds(outcome.latency.quantile(990)),
-            count(report.frames(*mode, "steer_")),
-            count(report.frames(*mode, "pass_")),
+            time(Some(outcome.elapsed)),
+            time(outcome.latency.quantile(500)),
+            time(outcome.latency.quantile(990)),
+            count(report.steering(*mode, "steer_")),
+            count(report.steering(*mode, "pass_")),
+            report.counted(|name| name.contains("drop")).to_string(),
             outcome.retransmissions.to_string(),
         ]);
     }
-    writeln!(out, "\n{table}")?;
-    writeln!(
-        out,
-        "time: first Solicit to last Reply; p50, p99: a machine's four messages; steered, passed: frames, by XDP."
-    )?;
-    writeln!(out)?;
+    writeln!(out, "\n{table}\n{LEGEND}\n")?;
     if reports.iter().all(|(_, report)| report.is_right()) {
-        let last = mac_of(machines.saturating_sub(1));
-        return writeln!(
-            out,
-            "Every machine has exactly its address, up to {last} with {}, as two other decoders read the answers.",
-            base.address_of(last)
-        );
+        let mac = mac_of(machines.saturating_sub(1));
+        writeln!(out, "Every machine has exactly its address: two other decoders read the answers as well.")?;
+        return writeln!(out, "The last one, {mac}, has {}.", base.address_of(mac));
     }
     reports.iter().filter(|(_, report)| !report.is_right()).try_for_each(|(mode, report)| complain(out, *mode, report))
 }
@@ -94,8 +98,12 @@ fn complain(out: &mut impl Write, mode: Mode, report: &Report) -> io::Result<()>
     Ok(())
 }
 
-fn milliseconds(duration: Option<Duration>) -> String {
-    duration.map_or_else(|| "-".into(), |duration| format!("{:.1} ms", duration.as_secs_f64() * 1e3))
+fn time(duration: Option<Duration>) -> String {
+    let Some(duration) = duration else { return "-".into() };
+    match duration.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
+        seconds => format!("{seconds:.2} s"),
+    }
 }
 
 fn count(frames: Option<u64>) -> String {

@@ -109,16 +109,15 @@ impl Population {
     ) -> io::Result<Outcome> {
         let mut run = Run::new(self, transmit, load);
         loop {
-            run.fill_window();
-            run.transmit.flush();
             let received = receive.receive(BATCH, |frame| run.take(frame));
+            let begun = if received < BATCH { run.fill_window() } else { 0 };
             run.transmit.flush();
             run.patrol();
             progress(&run.outcome);
             if run.is_over() {
                 return Ok(run.finish());
             }
-            if received == 0 && !run.may_begin() {
+            if received == 0 && begun == 0 {
                 receive.wait(PATROL)?;
             }
         }
@@ -200,14 +199,10 @@ impl<'a, T: Transmit> Run<'a, T> {
         Outcome { elapsed: self.started.elapsed(), ..self.outcome }
     }
 
-    /// Lets machines begin until the window is full: a batch of them, so that answers are heard in between.
-    fn fill_window(&mut self) {
-        for _ in 0..BATCH {
-            if !self.may_begin() {
-                break;
-            }
-            self.begin();
-        }
+    /// Lets machines begin until the window is full, a batch of them, so that answers are heard in between and find room;
+    /// returns how many.
+    fn fill_window(&mut self) -> usize {
+        (0..BATCH).take_while(|_| self.may_begin().then(|| self.begin()).is_some()).count()
     }
 
     /// Is there room in the window, and somebody to fill it?
