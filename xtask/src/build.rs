@@ -25,12 +25,22 @@ pub(crate) enum Steering {
 ///
 /// When a tool is missing and cannot be installed, or a build fails.
 pub(crate) fn all(steering: Steering) -> Result<PathBuf> {
+    all_with(steering, &[])
+}
+
+/// Like [`all`], and builds what else `arguments` tell cargo: in one go, so that what both stand on is compiled once.
+///
+/// # Errors
+///
+/// As [`all`].
+pub(crate) fn all_with(steering: Steering, arguments: &[&str]) -> Result<PathBuf> {
     let (compiler, linker) = setup::build()?;
     command::stage("compiling the steering program (half a minute, when nothing is there yet)", || {
         steering_program(&compiler, &linker, steering)
     })?;
     command::stage("compiling the daemon (two minutes, when nothing is there yet)", || {
-        command::run(command::cargo().args(["build", "--quiet", "--release", "--package", "dhcpv6macd"]))
+        let daemon = ["build", "--quiet", "--release", "--package", "dhcpv6macd", "--bin", "dhcpv6macd"];
+        command::run(command::cargo().args(daemon).args(arguments))
     })?;
     Ok(workspace::daemon())
 }

@@ -9,6 +9,9 @@ use crate::{
     command, setup, workspace,
 };
 
+/// The package.
+const TESTS: &str = "dhcpv6macd-tests";
+
 /// A program of the tests package.
 #[derive(Clone, Copy)]
 pub(crate) enum Scene {
@@ -28,9 +31,9 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<()> {
         Scene::Demo => "demo",
         Scene::Bench => "bench",
     };
-    let mut cargo = ready(name)?;
-    cargo.args(["run", "--quiet", "--release", "--package", "dhcpv6macd-tests", "--bin", name, "--"]).args(args);
-    command::run(&mut cargo)
+    let program = ["--package", TESTS, "--bin", name];
+    let mut cargo = ready(name, &program)?;
+    command::run(cargo.args(["run", "--quiet", "--release"]).args(program).arg("--").args(args))
 }
 
 /// Builds, then runs every test of the workspace.
@@ -39,17 +42,21 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<()> {
 ///
 /// Without root's rights, or when a step or a test fails.
 pub(crate) fn test(args: &[OsString]) -> Result<()> {
-    let mut cargo = ready("test")?;
+    let mut cargo = ready("test", &["--package", TESTS])?;
+    let of_cargo = args.iter().take_while(|word| *word != "--");
+    command::stage("compiling the tests (two minutes, when nothing is there yet)", || {
+        command::run(command::cargo().args(["test", "--quiet", "--workspace", "--no-run"]).args(of_cargo))
+    })?;
     command::run(cargo.args(["test", "--workspace"]).args(args))
 }
 
 /// Everything installed and built, and a cargo that runs what it builds as root.
-fn ready(task: &str) -> Result<Command> {
+fn ready(task: &str, programs: &[&str]) -> Result<Command> {
     let runner = root_runner(task)?;
     setup::tests()?;
-    let daemon = build::all(Steering::Silent)?;
+    let daemon = build::all_with(Steering::Silent, programs)?;
     let mut cargo = command::cargo();
-    cargo.env("DHCPV6MACD", daemon).env("DHCPV6MACD_BPF_OBJECT", workspace::bpf_object()).envs(runner);
+    cargo.env("DHCPV6MACD", daemon).envs(runner);
     Ok(cargo)
 }
 
