@@ -201,8 +201,6 @@
                 SystemCallFilter = [
                   "@system-service"
                   "bpf"
-                  "setns"
-                  "unshare"
                 ];
                 UMask = "0077";
               };
