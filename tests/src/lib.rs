@@ -1,6 +1,8 @@
 //! The lab: the real daemon, the real kernel and real or simulated clients, in network namespaces.
 
+pub mod bench;
 pub mod demo;
 pub mod lab;
 pub mod population;
+pub mod progress;
 pub mod table;

@@ -1,6 +1,5 @@
 //! The demo: power comes back to a rack, all of its machines ask for their address at once, and everybody can see what happens.
 
-mod progress;
 mod report;
 mod scene;
 
@@ -13,7 +12,8 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 use dhcpv6macd::policy::BaseAddress;
 
-use self::{progress::Progress, report::Report, scene::Scene};
+use self::{report::Report, scene::Scene};
+use crate::progress::Progress;
 
 /// Where the machines' addresses come from: the prefix for documentation (RFC 3849).
 const PREFIX: &str = "2001:db8:0:1::/80";
@@ -103,7 +103,7 @@ pub fn play(options: &Options) -> Result<bool> {
     let scene = Scene::build()?;
     let mut reports = Vec::new();
     for mode in options.modes() {
-        let mut progress = Progress::new(mode.to_string(), machines.into());
+        let mut progress = Progress::new(mode.to_string(), machines.into(), "have their address");
         let report = scene.play(mode, machines, base, |outcome| progress.show(outcome.exchanges))?;
         progress.finish(report.outcome.exchanges, report.outcome.elapsed)?;
         reports.push((mode, report));

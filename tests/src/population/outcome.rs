@@ -35,6 +35,8 @@ pub struct Outcome {
     pub exchanges: u64,
     /// How long they took, each from its Solicit to its Reply.
     pub latency: Histogram,
+    /// How long single answers took, each from the last time that its question was sent.
+    pub answers: Histogram,
     /// From the first Solicit to the last exchange that counts.
     pub elapsed: Duration,
     /// Messages that were sent again, because a second had passed without an answer.
@@ -62,6 +64,7 @@ impl Outcome {
     pub fn merge(&mut self, other: &Self) {
         self.exchanges += other.exchanges;
         self.latency.merge(&other.latency);
+        self.answers.merge(&other.answers);
         self.elapsed += other.elapsed;
         self.retransmissions += other.retransmissions;
         self.unanswered += other.unanswered;

@@ -262,6 +262,7 @@ impl<'a, T: Transmit> Run<'a, T> {
         }
         self.population.samples.keep(machine, asking.step, frame);
         let now = Instant::now();
+        self.outcome.answers.record(now.duration_since(asking.sent));
         match asking.step {
             Step::Solicit => self.ask(machine, Asking { step: Step::Request, tries: 1, sent: now, ..asking }),
             Step::Request => {

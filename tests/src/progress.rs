@@ -10,23 +10,25 @@ const WIDTH: u64 = 40;
 /// A person sees no more often than this.
 const REDRAW_AFTER: Duration = Duration::from_millis(30);
 
-/// A bar with a name in front of it.
+/// A bar with a name in front of it, and how many of what behind it.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub struct Progress {
     name: String,
     whole: u64,
+    what: &'static str,
     drawn: Option<Instant>,
     is_terminal: bool,
 }
 
 impl Progress {
     /// Nothing is done of `whole`.
-    pub(super) fn new(name: String, whole: u64) -> Self {
-        Self { name, whole, drawn: None, is_terminal: io::stdout().is_terminal() }
+    #[must_use]
+    pub fn new(name: String, whole: u64, what: &'static str) -> Self {
+        Self { name, whole, what, drawn: None, is_terminal: io::stdout().is_terminal() }
     }
 
     /// Draws the bar again, if it was not just drawn.
-    pub(super) fn show(&mut self, done: u64) {
+    pub fn show(&mut self, done: u64) {
         let now = Instant::now();
         if !self.is_terminal || self.drawn.is_some_and(|drawn| now.duration_since(drawn) < REDRAW_AFTER) {
             return;
@@ -38,7 +40,11 @@ impl Progress {
     }
 
     /// Draws it for the last time.
-    pub(super) fn finish(&self, done: u64, elapsed: Duration) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Where standard output is gone.
+    pub fn finish(&self, done: u64, elapsed: Duration) -> io::Result<()> {
         let start = if self.is_terminal { "\r" } else { "" };
         writeln!(io::stdout(), "{start}{} in {:.3} s", self.line(done), elapsed.as_secs_f64())
     }
@@ -46,12 +52,9 @@ impl Progress {
     fn line(&self, done: u64) -> String {
         let full = done.min(self.whole) * WIDTH / self.whole.max(1);
         let bar: String = (0..WIDTH).map(|at| if at < full { '█' } else { '░' }).collect();
-        format!("{:12} {bar} {done:>width$}/{} have their address", self.name, self.whole, width = digits(self.whole))
+        let width = self.whole.to_string().len();
+        format!("{:12} {bar} {done:>width$}/{} {}", self.name, self.whole, self.what)
     }
-}
-
-fn digits(number: u64) -> usize {
-    number.to_string().len()
 }
 
 #[cfg(test)]
@@ -60,8 +63,8 @@ mod tests {
 
     #[test]
     fn the_bar_is_full_when_all_is_done() {
-        let progress = Progress::new("native".into(), 200);
+        let progress = Progress::new("native".into(), 200, "answered");
         assert!(progress.line(200).contains(&"█".repeat(40)) && progress.line(0).contains(&"░".repeat(40)));
-        assert!(progress.line(100).contains(&format!("{}{} 100/200", "█".repeat(20), "░".repeat(20))));
+        assert!(progress.line(100).contains(&format!("{}{} 100/200 answered", "█".repeat(20), "░".repeat(20))));
     }
 }

@@ -1,0 +1,168 @@
+//! Who is measured: a server in a process of its own, a veth pair to it, and machines at the other end of that.
+
+use std::{
+    collections::BTreeMap,
+    env, fmt,
+    io::{self, Write as _},
+    net::UdpSocket,
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use dhcpv6macd::{datapath::worker::pin, policy::BaseAddress};
+use rustix::{net::netdevice::name_to_index, process::Pid};
+
+use super::{Options, Sample, spent};
+use crate::{
+    lab::{Daemon, End, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, ROUTER_MAC, cable, machine_mac},
+    population::{Counterpart, Goal, Load, Population, Port, echo::serve, oracle},
+};
+
+/// Where the machines' addresses come from: the prefix for documentation (RFC 3849).
+const PREFIX: &str = "2001:db8:0:1::/80";
+/// Bytes behind the Ethernet header on the link.
+const MTU: u32 = 1500;
+/// How long an echo may take to start.
+const START_LIMIT: Duration = Duration::from_secs(10);
+/// What an echo says when it takes frames.
+const READY: &str = "ready";
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    BareEcho,
+    WorkerEcho,
+    Daemon,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::BareEcho, Self::WorkerEcho, Self::Daemon];
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::BareEcho => "bare echo",
+            Self::WorkerEcho => "worker's echo",
+            Self::Daemon => "daemon",
+        })
+    }
+}
+
+/// A server, and the machines that it has to itself.
+#[derive(Debug)]
+pub(super) struct Contender {
+    kind: Kind,
+    server: Server,
+    port: Port,
+    population: Population,
+    base: BaseAddress,
+}
+
+#[derive(Debug)]
+enum Server {
+    Echo(Process),
+    Daemon(Daemon),
+}
+
+impl Server {
+    fn pid(&self) -> Pid {
+        match self {
+            Self::Echo(process) => process.pid(),
+            Self::Daemon(daemon) => daemon.pid(),
+        }
+    }
+}
+
+impl Contender {
+    pub(super) fn start(kind: Kind, options: &Options) -> Result<Self> {
+        let base: BaseAddress = PREFIX.parse().context("the prefix of the bench")?;
+        let (router, rack) = (Host::new("router")?, Host::new("rack")?);
+        cable(
+            End { host: &router, interface: ROUTER_INTERFACE, mac: Some(ROUTER_MAC) },
+            End { host: &rack, interface: MACHINE_INTERFACE, mac: Some(machine_mac(0)) },
+        )?;
+        router.addresses(ROUTER_INTERFACE)?;
+        let (server, counterpart) = match kind {
+            Kind::BareEcho | Kind::WorkerEcho => (start_echo(&router)?, Counterpart::Echo),
+            Kind::Daemon => (start_daemon(&router, base, options)?, Counterpart::Server(base)),
+        };
+        let interface = rack.index_of(MACHINE_INTERFACE)?;
+        let port = rack.run(|| Port::open(interface, MTU))?.context("cannot open the machines' rings")?;
+        let population = Population::new(usize::try_from(options.machines)?, counterpart);
+        Ok(Self { kind, server, port, population, base })
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// One round.
+    pub(super) fn measure(&mut self, window: usize, duration: Duration) -> Result<Sample> {
+        let before = spent::cpu_time(self.server.pid())?;
+        let load = Load { window, goal: Goal::Lasting(duration) };
+        let outcome = self.population.drive_at(&mut self.port, load, |_| {})?;
+        let cpu_time = spent::cpu_time(self.server.pid())?.saturating_sub(before);
+        if outcome.exchanges == 0 {
+            bail!("the {} answered nothing in {duration:?}", self.kind);
+        }
+        if let Some((mac, fault)) = &outcome.first_wrong {
+            bail!("the {} gave {} wrong answers, the first: {mac} {fault}", self.kind, outcome.wrong);
+        }
+        Ok(Sample::new(&outcome, cpu_time))
+    }
+
+    /// Stops the daemon after a last look at its memory, and reads the answers with other decoders.
+    pub(super) fn finish(self) -> Result<Finished> {
+        let Server::Daemon(daemon) = self.server else { bail!("an echo has nothing to tell") };
+        let memory = spent::memory_peak(daemon.pid())?;
+        let stopped = daemon.stop()?;
+        let findings = oracle::check(&self.population, self.base);
+        // A short run does not reach every machine.
+        let wrong: Vec<_> = findings.wrong.iter().filter(|(_, what)| !what.starts_with("no ")).collect();
+        ensure!(wrong.is_empty(), "other decoders read the answers otherwise: {wrong:?}");
+        Ok(Finished { memory, counters: stopped.counters, right: findings.right })
+    }
+}
+
+/// What is known of the daemon at its end.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// The most memory that it had, in KiB.
+    pub(super) memory: u64,
+    /// What it counted.
+    pub(super) counters: BTreeMap<String, u64>,
+    /// Machines whose answers were read by other decoders.
+    pub(super) right: usize,
+}
+
+fn start_daemon(router: &Host, base: BaseAddress, options: &Options) -> Result<Server> {
+    let prefix = base.to_string();
+    let more = options.daemon_arguments();
+    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", &prefix].into_iter();
+    let arguments: Vec<_> = arguments.chain(more.iter().map(String::as_str)).collect();
+    Ok(Server::Daemon(Daemon::start(router, &arguments)?))
+}
+
+/// This very program, as an echo.
+fn start_echo(router: &Host) -> Result<Server> {
+    let mut command = Command::new(env::current_exe().context("where this program is")?);
+    command.args(["echo", ROUTER_INTERFACE]);
+    let process = router.start(&command)?;
+    process.wait_for(START_LIMIT, |line| line.trim_end() == READY)?;
+    Ok(Server::Echo(process))
+}
+
+/// What an echo's process does.
+///
+/// # Errors
+///
+/// Where there is no such interface, or its rings cannot be opened.
+pub fn echo(interface: &str) -> Result<()> {
+    let socket = UdpSocket::bind("[::]:0")?;
+    let index = name_to_index(&socket, interface).with_context(|| format!("there is no interface {interface}"))?;
+    pin(0).context("cannot tie the echo to a CPU")?;
+    // Who started this waits for the line; when it is gone, so is this.
+    serve(index, MTU, || drop(writeln!(io::stdout(), "{READY}"))).context("the echo ends")
+}

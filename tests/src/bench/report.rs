@@ -1,0 +1,78 @@
+//! What a person is told at the end.
+
+use std::{fmt, mem, time::Duration};
+
+use super::{
+    contender::{Finished, Kind},
+    sample::{Sample, Samples},
+    verdict::{Verdict, verdicts},
+};
+use crate::table::{Table, grouped};
+
+/// All that was measured.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) samples: Samples,
+    pub(super) daemon: Finished,
+}
+
+impl Report {
+    fn verdicts(&self) -> Vec<Verdict> {
+        verdicts(&self.samples, self.daemon.memory)
+    }
+
+    /// Is every threshold met?
+    pub(super) fn is_met(&self) -> bool {
+        self.verdicts().iter().all(Verdict::is_met)
+    }
+
+    fn table(&self) -> Table<9> {
+        let heading = ["window", "contender", "exchanges/s", "of the echo", "p50", "p99", "one answer", "CPU", "lost"];
+        let mut table = Table::new(heading);
+        for window in self.samples.windows() {
+            let echo = self.samples.median(window, Kind::BareEcho);
+            let mut named = window.to_string();
+            for kind in Kind::ALL {
+                if let Some(sample) = self.samples.median(window, kind) {
+                    table.row(row(mem::take(&mut named), kind, &sample, echo.as_ref()));
+                }
+            }
+        }
+        table
+    }
+}
+
+fn row(window: String, kind: Kind, sample: &Sample, echo: Option<&Sample>) -> [String; 9] {
+    [
+        window,
+        kind.to_string(),
+        grouped(sample.rate),
+        echo.map_or_else(|| "-".into(), |echo| format!("{:.2}", sample.rate / echo.rate)),
+        milliseconds(sample.p50),
+        milliseconds(sample.p99),
+        milliseconds(sample.answer),
+        format!("{:.2} µs", sample.cpu),
+        sample.lost.to_string(),
+    ]
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.3} ms", duration.as_secs_f64() * 1e3)
+}
+
+/// What the columns mean.
+const LEGEND: &str = "\
+p50, p99     of an exchange: its four messages
+one answer   from a question to its answer, p50
+CPU          time of the server's threads for an exchange, interrupts that fell into it included
+lost         messages that went unanswered for a second, in all rounds";
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "\n{}\n{LEGEND}\n", self.table())?;
+        writeln!(formatter, "Two other decoders have read the answers to {} machines: all right.", self.daemon.right)?;
+        let counters: Vec<_> = self.daemon.counters.iter().map(|(name, count)| format!("{name}={count}")).collect();
+        writeln!(formatter, "The daemon counted: {}\n", counters.join(" "))?;
+        self.verdicts().iter().try_for_each(|verdict| writeln!(formatter, "{verdict}"))
+    }
+}

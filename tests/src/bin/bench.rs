@@ -1,0 +1,40 @@
+//! `cargo xtask bench`: numbers.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use dhcpv6macd_tests::bench::{self, Options};
+
+/// Measures the daemon in network namespaces
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    Dhcpv6(Options),
+    /// Sends every frame back: a contender of the other benches
+    #[command(hide = true)]
+    Echo {
+        interface: String,
+    },
+}
+
+#[expect(clippy::print_stderr, reason = "the last words")]
+fn main() -> ExitCode {
+    let ended = match Cli::parse().bench {
+        Bench::Dhcpv6(options) => bench::run(&options),
+        Bench::Echo { interface } => bench::echo(&interface).map(|()| true),
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
