@@ -1,7 +1,9 @@
 //! The lab: the real daemon, the real kernel and real or simulated clients, in network namespaces.
 
 pub mod bench;
+pub mod capture;
 pub mod demo;
+pub mod golden;
 pub mod lab;
 pub mod population;
 pub mod progress;

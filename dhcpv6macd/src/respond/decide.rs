@@ -36,7 +36,7 @@ pub(super) enum Associations {
     Assigned,
     /// The same; addresses that the client should not have end now.
     Extended,
-    /// The first IA_NA that names the address gets it back. EDK2 ends its session on a success without it.
+    /// Every IA_NA that names the address gets it back: EDK2 ends its session on a success without its IA.
     Confirmed,
 }
 

@@ -89,16 +89,18 @@ impl<'a> Reply<'a> {
     fn write_associations(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
         let mut is_given = false;
         for association in self.message.associations() {
-            let takes = match self.decision.associations {
+            let is_non_temporary = association.kind == AssociationKind::NonTemporary;
+            match self.decision.associations {
                 Associations::Absent => return Ok(()),
-                Associations::Assigned | Associations::Extended => true,
-                Associations::Confirmed => association.addresses().next().is_some(),
-            };
-            if association.kind == AssociationKind::NonTemporary && takes && !is_given {
-                is_given = true;
-                self.write_address(writer, &association)?;
-            } else if self.decision.associations != Associations::Confirmed {
-                write_refusal(writer, &association)?;
+                Associations::Confirmed if is_non_temporary && association.addresses().next().is_some() => {
+                    self.write_address(writer, &association)?;
+                }
+                Associations::Confirmed => {}
+                Associations::Assigned | Associations::Extended if is_non_temporary && !is_given => {
+                    is_given = true;
+                    self.write_address(writer, &association)?;
+                }
+                Associations::Assigned | Associations::Extended => write_refusal(writer, &association)?,
             }
         }
         Ok(())
