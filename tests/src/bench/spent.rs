@@ -1,9 +1,9 @@
 //! What a process has spent, as the kernel tells.
 
-use std::{fs, time::Duration};
+use std::{fs, io, time::Duration};
 
 use anyhow::{Context as _, Result};
-use rustix::process::Pid;
+use rustix::{io::Errno, process::Pid};
 
 /// CPU time of all threads of a process that still run, to the nanosecond: what they executed, and what the kernel did in
 /// interrupts meanwhile (`/proc/<pid>/task/<tid>/schedstat`, `Documentation/scheduler/sched-stats.rst`).
@@ -12,7 +12,16 @@ pub(super) fn cpu_time(pid: Pid) -> Result<Duration> {
     let mut total = Duration::ZERO;
     for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
         let file = task?.path().join("schedstat");
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            // A thread may end while it is looked for.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound || Errno::from_io_error(&error) == Some(Errno::SRCH) =>
+            {
+                continue;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        };
         let executed = text.split_whitespace().next().context("an empty schedstat")?;
         total += Duration::from_nanos(executed.parse().with_context(|| format!("{} holds {text}", file.display()))?);
     }
