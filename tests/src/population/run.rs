@@ -1,7 +1,7 @@
 //! The closed loop: so many machines ask at any moment, and where one has its answer the next one begins.
 
 use std::{
-    io,
+    hint, io,
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,9 @@ const RETRANSMIT_AFTER: Duration = Duration::from_secs(1);
 const TRIES_MAX: u32 = 4;
 /// How often it is looked who waits in vain.
 const PATROL: Duration = Duration::from_millis(50);
+/// So long the machines look for answers before they sleep: to wake them is work for the CPU that brings the frame, which is the
+/// server's.
+const AWAKE: Duration = Duration::from_micros(50);
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +111,7 @@ impl Population {
         mut progress: impl FnMut(&Outcome),
     ) -> io::Result<Outcome> {
         let mut run = Run::new(self, transmit, load);
+        let mut busy = Instant::now();
         loop {
             let received = receive.receive(BATCH, |frame| run.take(frame));
             let begun = if received < BATCH { run.fill_window() } else { 0 };
@@ -117,8 +121,13 @@ impl Population {
             if run.is_over() {
                 return Ok(run.finish());
             }
-            if received == 0 && begun == 0 {
+            let now = Instant::now();
+            if received > 0 || begun > 0 {
+                busy = now;
+            } else if now.duration_since(busy) > AWAKE {
                 receive.wait(PATROL)?;
+            } else {
+                hint::spin_loop();
             }
         }
     }
