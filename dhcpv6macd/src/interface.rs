@@ -7,19 +7,18 @@ use std::{
 };
 
 use dhcpv6macd_ebpf::{ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use rtnetlink::{
-    Handle, MulticastGroup, new_multicast_connection,
-    packet_core::{NetlinkMessage, NetlinkPayload},
-    packet_route::{
-        AddressFamily, RouteNetlinkMessage,
-        address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-        link::{LinkAttribute, LinkMessage, LinkXdp},
-    },
+use futures_util::TryStreamExt as _;
+use rtnetlink::packet_route::{
+    AddressFamily,
+    address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
+    link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp},
 };
 use rustix::net::{self, SocketFlags, SocketType, ipproto, socket_with, sockopt};
 
-use crate::wire::MacAddr;
+use crate::{
+    netlink::{Changes, NetlinkError, Requests},
+    wire::MacAddr,
+};
 
 /// Where the interface's MAC, MTU and addresses come from.
 pub struct Interface {
@@ -27,9 +26,8 @@ pub struct Interface {
     pub name: String,
     /// Its number, which stays when the name changes.
     pub index: u32,
-    /// Netlink, to ask.
-    pub netlink: Handle,
-    changes: BoxStream<'static, NetlinkMessage<RouteNetlinkMessage>>,
+    netlink: Requests,
+    changes: Changes,
 }
 
 /// What an interface has at one moment.
@@ -60,9 +58,9 @@ pub enum InterfaceError {
     /// It was there when the daemon started.
     #[error("the interface is gone")]
     Gone,
-    /// Netlink failed.
+    /// The kernel did not answer as it should.
     #[error("the kernel does not tell about its interfaces: {0}")]
-    Netlink(#[from] rtnetlink::Error),
+    Netlink(#[from] NetlinkError),
     /// Netlink could not be opened.
     #[error("the kernel does not tell about its interfaces: {0}")]
     Open(#[from] io::Error),
@@ -80,10 +78,7 @@ impl Interface {
             let existing: Vec<_> = existing.into_iter().map(|interface| interface.name).collect();
             return Err(InterfaceError::Missing { existing: existing.join(", ") });
         };
-        let groups = [MulticastGroup::Link, MulticastGroup::Ipv6Ifaddr];
-        let (connection, netlink, changes) = new_multicast_connection(&groups)?;
-        tokio::spawn(connection);
-        let changes = changes.map(|(message, _)| message).boxed();
+        let (netlink, changes) = (Requests::open()?, Changes::listen()?);
         Ok(Self { name: found.name.clone(), index: found.index, netlink, changes })
     }
 
@@ -96,11 +91,10 @@ impl Interface {
         let link = self.link().await?;
         let mac = link.attributes.iter().find_map(mac_of).ok_or(InterfaceError::NotEthernet)?;
         let mtu = link.attributes.iter().find_map(mtu_of).unwrap_or(1500);
-        let mut addresses = Vec::new();
-        let mut dump = self.netlink.address().get().set_link_index_filter(self.index).execute();
-        while let Some(message) = dump.try_next().await? {
-            addresses.extend(address_of(&message).filter(|_| message.header.index == self.index));
-        }
+        let dump = self.netlink.handle.address().get().set_link_index_filter(self.index).execute();
+        let messages: Vec<_> = self.netlink.ask(dump.try_collect()).await?;
+        let own = messages.iter().filter(|message| message.header.index == self.index);
+        let mut addresses: Vec<_> = own.filter_map(address_of).collect();
         // Duplicate-address detection may still run for the one, and is done for the other.
         addresses.sort_by_key(|own| (own.is_tentative, own.address));
         let link_local = addresses.iter().map(|own| own.address).find(Ipv6Addr::is_unicast_link_local);
@@ -115,13 +109,17 @@ impl Interface {
     ///
     /// Where netlink ends.
     pub async fn changed(&mut self) -> Result<(), InterfaceError> {
-        loop {
-            let message = self.changes.next().await.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
-            // A message without an index says that the kernel had more to say than we read in time: anything may have changed.
-            if concerns(&message.payload).is_none_or(|index| index == self.index) {
-                return Ok(());
-            }
-        }
+        Ok(self.changes.wait(self.index).await?)
+    }
+
+    /// The names of the VLAN devices on the interface.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not tell.
+    pub async fn vlan_devices(&self) -> Result<Vec<String>, InterfaceError> {
+        let links: Vec<_> = self.netlink.ask(self.netlink.handle.link().get().execute().try_collect()).await?;
+        Ok(links.iter().filter(|link| is_vlan_on(link, self.index)).filter_map(name_of).collect())
     }
 
     /// The kernel's number of the XDP program on the interface, if there is one.
@@ -149,28 +147,25 @@ impl Interface {
     }
 
     async fn link(&self) -> Result<LinkMessage, InterfaceError> {
-        let mut links = self.netlink.link().get().match_index(self.index).execute();
-        match links.try_next().await {
-            Ok(Some(link)) => Ok(link),
-            Ok(None) => Err(InterfaceError::Gone),
-            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -libc::ENODEV => {
-                Err(InterfaceError::Gone)
-            }
+        let mut links = self.netlink.handle.link().get().match_index(self.index).execute();
+        match self.netlink.ask(links.try_next()).await {
+            Ok(link) => link.ok_or(InterfaceError::Gone),
+            Err(error) if error.is_no_device() => Err(InterfaceError::Gone),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// The interface that a message is about.
-fn concerns(payload: &NetlinkPayload<RouteNetlinkMessage>) -> Option<u32> {
-    let NetlinkPayload::InnerMessage(message) = payload else { return None };
-    if let RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link) = message {
-        Some(link.header.index)
-    } else if let RouteNetlinkMessage::NewAddress(address) | RouteNetlinkMessage::DelAddress(address) = message {
-        Some(address.header.index)
-    } else {
-        None
-    }
+fn is_vlan_on(link: &LinkMessage, index: u32) -> bool {
+    let is_on = |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::Link(parent) if *parent == index);
+    let is_vlan = |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::LinkInfo(info) if info.contains(&LinkInfo::Kind(InfoKind::Vlan)));
+    link.attributes.iter().any(is_on) && link.attributes.iter().any(is_vlan)
+}
+
+fn name_of(link: &LinkMessage) -> Option<String> {
+    link.attributes
+        .iter()
+        .find_map(|attribute| if let LinkAttribute::IfName(name) = attribute { Some(name.clone()) } else { None })
 }
 
 struct OwnAddress {
@@ -221,6 +216,20 @@ fn eui64_link_local(mac: MacAddr) -> Ipv6Addr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vlan_device_is_told_from_what_else_sits_on_an_interface() {
+        let link = |parent, kind| {
+            let mut link = LinkMessage::default();
+            let info = LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]);
+            link.attributes = vec![LinkAttribute::IfName("eth1.20".into()), LinkAttribute::Link(parent), info];
+            link
+        };
+        assert!(is_vlan_on(&link(7, InfoKind::Vlan), 7));
+        assert!(!is_vlan_on(&link(8, InfoKind::Vlan), 7));
+        assert!(!is_vlan_on(&link(7, InfoKind::MacVlan), 7));
+        assert_eq!(name_of(&link(7, InfoKind::Vlan)).as_deref(), Some("eth1.20"));
+    }
 
     #[test]
     fn an_interface_without_addresses_has_one_all_the_same() {

@@ -38,6 +38,7 @@ pub mod datapath;
 pub mod interface;
 pub mod local;
 pub mod log;
+pub mod netlink;
 pub mod policy;
 pub mod privilege;
 pub mod respond;

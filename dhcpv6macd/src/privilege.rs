@@ -23,7 +23,7 @@ const LOW_PORTS: Need = (CapabilitySet::NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"
 pub fn missing(datapath: Datapath) -> io::Result<Option<String>> {
     let held = capabilities(None)?.effective;
     let needed: &[Need] = match datapath {
-        Datapath::Xdp(_) => &[INTERFACES, PACKET_SOCKETS, PROGRAMS, NAMESPACES],
+        Datapath::Xdp(_) => &[INTERFACES, PACKET_SOCKETS, LOW_PORTS, PROGRAMS, NAMESPACES],
         Datapath::Packet => &[INTERFACES, PACKET_SOCKETS, LOW_PORTS],
     };
     let missing: Vec<_> = needed.iter().filter(|(set, _)| !held.contains(*set)).map(|(_, name)| *name).collect();

@@ -8,7 +8,7 @@ use aya::{
         HashMap, MapData, MapError, PerCpuArray,
         xdp::{DevMap, XdpMapError},
     },
-    programs::{ProgramError, Xdp, links::FdLink},
+    programs::{ProgramError, Xdp, XdpError, links::FdLink},
 };
 use aya_log::EbpfLogger;
 use dhcpv6macd_ebpf::{Verdict, map as abi};
@@ -66,6 +66,9 @@ pub enum AttachError {
     /// A kernel before 5.9 has no link for XDP: the program would outlive this process.
     #[error("the kernel cannot tie an XDP program to this process; Linux 5.15 or later is needed")]
     NoLink,
+    /// The steering link's namespace cannot be entered.
+    #[error("the steering link's namespace cannot be entered: {0}")]
+    Namespace(io::Error),
     /// The program's own log is not as expected.
     #[error("the steering program's log cannot be read: {0}")]
     Log(aya_log::Error),
@@ -114,7 +117,12 @@ impl SteeringProgram {
         Ok(())
     }
 
-    /// Redirects our frames to this interface from now on.
+    /// Takes the program off the interface: every frame passes again. The counters stay.
+    pub fn detach(&mut self) {
+        self.link = None;
+    }
+
+    /// Redirects our frames to this interface of the calling thread's namespace from now on.
     ///
     /// # Errors
     ///
@@ -184,10 +192,17 @@ fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
 
 /// What the kernel's error number means (`dev_xdp_attach`, `net/core/dev.c`).
 fn refusal(error: ProgramError, mode: XdpMode) -> AttachError {
-    let ProgramError::SyscallError(call) = error else { return AttachError::Program(error) };
-    match call.io_error.raw_os_error() {
+    let source = if let ProgramError::SyscallError(call) = error {
+        call.io_error
+    } else if let ProgramError::XdpError(XdpError::NetlinkError(error)) = error {
+        // After EINVAL aya asks once more by netlink, which gives the reason of the driver.
+        error.raw_os_error().map_or_else(|| io::Error::other(error.to_string()), io::Error::from_raw_os_error)
+    } else {
+        return AttachError::Program(error);
+    };
+    match source.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST) => AttachError::Busy,
-        _ => AttachError::Unsupported { mode, source: call.io_error },
+        _ => AttachError::Unsupported { mode, source },
     }
 }
 

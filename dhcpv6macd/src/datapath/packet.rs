@@ -1,18 +1,10 @@
-//! The way out without XDP: rings on the interface itself behind a socket filter, and sockets that keep the kernel from answering.
+//! Programs of classic BPF for packet sockets: which frames a ring takes, and which ring of a group takes them.
 //!
-//! The kernel sees every frame too. A bound socket that reads nothing spares the clients its "port unreachable".
-
-use std::{
-    io,
-    net::{Ipv6Addr, SocketAddrV6},
-    os::fd::OwnedFd,
-};
+//! `--datapath packet` is the way out without XDP: rings on the interface itself behind a [`filter`]. The kernel sees every frame
+//! too; a [held port](super::port::hold) spares the clients its "port unreachable".
 
 use dhcpv6macd_ebpf::header::{ETHERTYPE_IPV6, IPV6_OFFSET, NEXT_HEADER_UDP, UDP_OFFSET};
 use libc::sock_filter;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with, sockopt};
-
-use super::sys;
 
 /// Bytes of a frame that a filter lets through: all.
 const ALL: u32 = u32::MAX;
@@ -21,7 +13,6 @@ const ALL: u32 = u32::MAX;
 /// them are ours the worker decides, as it does behind the steering program.
 #[must_use]
 pub fn filter(ports: &[u16]) -> Vec<sock_filter> {
-    let load = |size: u32, offset: u32| statement(libc::BPF_LD | size | libc::BPF_ABS, offset);
     // `SKF_AD_VLAN_TAG_PRESENT`: the kernel has moved the tag out of the frame.
     let vlan = libc::SKF_AD_OFF.cast_unsigned().wrapping_add(libc::SKF_AD_VLAN_TAG_PRESENT.cast_unsigned());
     let conditions = [
@@ -44,6 +35,38 @@ pub fn filter(ports: &[u16]) -> Vec<sock_filter> {
     program
 }
 
+/// A socket filter that lets nothing through.
+#[must_use]
+pub fn nothing() -> [sock_filter; 1] {
+    [statement(libc::BPF_RET | libc::BPF_K, 0)]
+}
+
+/// A fanout program for frames that a [`filter`] or the steering program let through: DHCPv6 goes to the first ring of the group,
+/// so that the others' workers sleep; every other flow stays with one ring.
+///
+/// One worker answers more DHCPv6 than two: whoever sleeps at a ring is woken for a frame, and the CPU that brings the frame pays
+/// for it.
+#[must_use]
+pub fn fanout(dhcpv6_port: u16) -> [sock_filter; 8] {
+    // The kernel runs it on what lies behind the Ethernet header (`fanout_demux_bpf`, `net/packet/af_packet.c`).
+    let udp = offset(UDP_OFFSET - IPV6_OFFSET);
+    let source_low_word = 20;
+    [
+        load(libc::BPF_H, udp + 2),
+        jump_if(u32::from(dhcpv6_port), 5),
+        load(libc::BPF_H, udp),
+        statement(libc::BPF_MISC | libc::BPF_TAX, 0),
+        load(libc::BPF_W, source_low_word),
+        statement(libc::BPF_ALU | libc::BPF_XOR | libc::BPF_X, 0),
+        statement(libc::BPF_RET | libc::BPF_A, 0),
+        statement(libc::BPF_RET | libc::BPF_K, 0),
+    ]
+}
+
+fn load(size: u32, offset: u32) -> sock_filter {
+    statement(libc::BPF_LD | size | libc::BPF_ABS, offset)
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "offsets into the headers of a frame")]
 const fn offset(bytes: usize) -> u32 {
     bytes as u32
@@ -61,18 +84,4 @@ fn jump_if(wanted: u32, skip: u8) -> sock_filter {
 #[expect(clippy::cast_possible_truncation, reason = "operation codes of classic BPF have 16 bits")]
 fn jump(code: u32, operand: u32, skip: u8) -> sock_filter {
     sock_filter { code: code as u16, jt: skip, jf: 0, k: operand }
-}
-
-/// A socket on a UDP port of one interface that takes everything and keeps nothing.
-///
-/// # Errors
-///
-/// `AddrInUse` where another program has the port, and what `bind(2)` says else.
-pub fn silence_port(interface: &str, port: u16) -> io::Result<OwnedFd> {
-    let socket = socket_with(AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(ipproto::UDP))?;
-    sockopt::set_ipv6_v6only(&socket, true)?;
-    sys::bind_to_device(&socket, interface)?;
-    sys::attach_filter(&socket, &[statement(libc::BPF_RET | libc::BPF_K, 0)])?;
-    bind(&socket, &SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0))?;
-    Ok(socket)
 }

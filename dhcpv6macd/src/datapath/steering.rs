@@ -1,24 +1,31 @@
-//! The steering link: a veth pair into a namespace that only this process holds. What the steering program redirects comes out
-//! there, seen by our rings and by nothing else. However the process ends, the link ends with it.
+//! The steering link: a veth pair in a namespace that only this process holds. What the steering program redirects to one end
+//! comes out at the other, seen by our rings and by nothing else. However the process ends, the link ends with it.
 
-use std::{fs, io, net::UdpSocket};
+use std::{io, os::fd::AsFd as _};
 
-use futures_util::TryStreamExt as _;
+use libc::sock_filter;
 use rtnetlink::{
-    Handle, LinkUnspec, LinkVeth,
-    packet_route::link::{InfoData, InfoVeth, LinkAttribute},
+    LinkUnspec, LinkVeth,
+    packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoVeth, LinkAttribute},
 };
-use rustix::{
-    fd::{AsFd as _, AsRawFd as _},
-    net::netdevice,
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
+
+use super::{
+    attach::{AttachError, SteeringProgram},
+    namespace::Namespace,
+    ring::ReceiveRing,
+    sys,
 };
+use crate::netlink::{NetlinkError, Requests};
 
-use super::{namespace::Namespace, ring::ReceiveRing, sys};
+/// Name of the end that the steering program redirects to.
+const NEAR_END: &str = "near";
+/// Name of the end that the rings are on.
+const FAR_END: &str = "far";
+/// The largest MTU of a veth (`ETH_MAX_MTU`): whatever the interface lets through fits.
+const MTU: u32 = 65535;
 
-/// Name of the far end, inside the private namespace.
-const FAR_END: &str = "steered";
-
-/// A veth pair, one end in this namespace, the other in a private one.
+/// A veth pair in a private namespace.
 #[derive(Debug)]
 pub struct SteeringLink {
     namespace: Namespace,
@@ -26,71 +33,76 @@ pub struct SteeringLink {
     far_end: u32,
 }
 
+/// Why there is no steering link.
+#[derive(Debug, thiserror::Error)]
+pub enum SteeringError {
+    /// The namespace or its interfaces cannot be had.
+    #[error(transparent)]
+    Namespace(#[from] io::Error),
+    /// The kernel does not make the pair.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+}
+
 impl SteeringLink {
-    /// Makes the link: frames of up to `mtu` bytes behind the Ethernet header, one queue a worker.
+    /// Makes the link, one queue a worker.
     ///
     /// # Errors
     ///
     /// Without `CAP_NET_ADMIN` and `CAP_SYS_ADMIN`, or where the kernel has no veth.
-    pub async fn create(netlink: &Handle, mtu: u32, queues: u32) -> io::Result<Self> {
-        let near_name = format!("steer-{}", std::process::id());
+    pub async fn create(queues: u32) -> Result<Self, SteeringError> {
         let namespace = Namespace::anonymous()?;
-        // The far end must not talk: no link-local address, no Router Solicitation.
-        namespace.run(|| disable_ipv6("default"))??;
-
-        create_pair(netlink, &near_name, &namespace, mtu, queues).await?;
-        disable_ipv6(&near_name)?;
-        let near_end = index_of(netlink, &near_name).await?;
-        // The far end first: a veth takes redirected frames if its peer had GRO when it came up (`veth_set_xdp_features`).
-        let far_end = namespace.run(prepare_far_end)??;
-        netlink
-            .link()
-            .set(LinkUnspec::new_with_index(near_end).up().build())
-            .execute()
-            .await
-            .map_err(io::Error::other)?;
+        let netlink = Requests::open_in(&namespace)?;
+        netlink.ask(netlink.handle.link().add(pair(queues)).execute()).await?;
+        for end in [NEAR_END, FAR_END] {
+            netlink.ask(netlink.handle.link().set(silent(end)).execute()).await?;
+        }
+        let (near_end, far_end) = namespace.run(bring_up)??;
         Ok(Self { namespace, near_end, far_end })
     }
 
-    /// Interface index of the end that frames are redirected to.
-    #[must_use]
-    pub fn near_end(&self) -> u32 {
-        self.near_end
-    }
-
-    /// Opens `count` rings on the far end, which share its frames by flow.
+    /// Opens `count` rings on the far end, which share its frames as `fanout` says.
     ///
     /// # Errors
     ///
-    /// Those of [`ReceiveRing::open`] and [`ReceiveRing::join_fanout`].
-    pub fn open_rings(&self, count: usize) -> io::Result<Vec<ReceiveRing>> {
-        self.namespace.run(|| ReceiveRing::open_group(self.far_end, None, count))?
+    /// Those of [`ReceiveRing::open_group`].
+    pub fn open_rings(&self, fanout: &[sock_filter], count: usize) -> io::Result<Vec<ReceiveRing>> {
+        self.namespace.run(|| ReceiveRing::open_group(self.far_end, None, fanout, count))?
+    }
+
+    /// From now on what the program steers comes to the rings.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SteeringProgram::steer_to`].
+    pub fn connect(&self, program: &mut SteeringProgram) -> Result<(), AttachError> {
+        // An interface in a map is looked up in the namespace of who writes it there.
+        self.namespace.run(|| program.steer_to(self.near_end)).map_err(AttachError::Namespace)?
     }
 }
 
-async fn create_pair(netlink: &Handle, near: &str, far: &Namespace, mtu: u32, queues: u32) -> io::Result<()> {
+fn pair(queues: u32) -> rtnetlink::packet_route::link::LinkMessage {
     let queues = [LinkAttribute::NumTxQueues(queues), LinkAttribute::NumRxQueues(queues)];
-    let mut peer = LinkUnspec::new_with_name(FAR_END).mtu(mtu).setns_by_fd(far.as_fd().as_raw_fd()).build();
-    peer.attributes.extend(queues.clone());
-    let mut pair = LinkVeth::new(near, FAR_END).mtu(mtu).set_info_data(InfoData::Veth(InfoVeth::Peer(peer))).build();
+    let mut far = LinkUnspec::new_with_name(FAR_END).mtu(MTU).build();
+    far.attributes.extend(queues.clone());
+    let mut pair = LinkVeth::new(NEAR_END, FAR_END).mtu(MTU).set_info_data(InfoData::Veth(InfoVeth::Peer(far))).build();
     pair.attributes.extend(queues);
-    netlink.link().add(pair).execute().await.map_err(io::Error::other)
+    pair
 }
 
-async fn index_of(netlink: &Handle, name: &str) -> io::Result<u32> {
-    let mut links = netlink.link().get().match_name(name.to_owned()).execute();
-    let link = links.try_next().await.map_err(io::Error::other)?.ok_or(io::ErrorKind::NotFound)?;
-    Ok(link.header.index)
+/// Neither link-local address nor Router Solicitation, ever.
+fn silent(end: &str) -> rtnetlink::packet_route::link::LinkMessage {
+    let mode = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
+    LinkUnspec::new_with_name(end).append_extra_attribute(LinkAttribute::AfSpecUnspec(vec![mode])).build()
 }
 
-/// A veth takes redirected frames only with NAPI, which comes with GRO (`veth_set_features`, kernel 5.13).
-fn prepare_far_end() -> io::Result<u32> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
+/// A veth takes redirected frames if its peer has NAPI, which comes with GRO, and had it when it came up (`veth_xdp_xmit` and
+/// `veth_set_xdp_features`, `drivers/net/veth.c`, kernel 5.13): the far end first.
+fn bring_up() -> io::Result<(u32, u32)> {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     sys::enable_gro(&socket, FAR_END)?;
     sys::set_up(&socket, FAR_END)?;
-    Ok(netdevice::name_to_index(&socket, FAR_END)?)
-}
-
-fn disable_ipv6(interface: &str) -> io::Result<()> {
-    fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6"), "1")
+    sys::set_up(&socket, NEAR_END)?;
+    let socket = socket.as_fd();
+    Ok((netdevice::name_to_index(socket, NEAR_END)?, netdevice::name_to_index(socket, FAR_END)?))
 }

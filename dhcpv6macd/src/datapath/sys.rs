@@ -76,10 +76,14 @@ pub(super) fn bind_to_device(socket: &impl AsFd, interface: &str) -> io::Result<
 
 /// Attaches a classic BPF filter (`SO_ATTACH_FILTER`). Bounded by the kernel at `BPF_MAXINSNS`.
 pub(super) fn attach_filter(socket: &impl AsFd, program: &[libc::sock_filter]) -> io::Result<()> {
+    set_program(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
+}
+
+fn set_program(socket: &impl AsFd, level: c_int, option: c_int, program: &[libc::sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // The kernel only reads the program, but the C structure has no const.
     let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
-    set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    set_option(socket, level, option, &program)
 }
 
 /// A fanout group with one member, as the kernel names it (`PACKET_FANOUT`, `packet(7)`).
@@ -100,6 +104,12 @@ pub(super) fn join_fanout(socket: &impl AsFd, Fanout(group): Fanout) -> io::Resu
     set_option(socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &group)
 }
 
+/// Has a fanout group of kind `PACKET_FANOUT_CBPF` choose the member by this program's result, modulo their number
+/// (`PACKET_FANOUT_DATA`, `packet(7)`).
+pub(super) fn set_fanout_program(socket: &impl AsFd, program: &[libc::sock_filter]) -> io::Result<()> {
+    set_program(socket, libc::SOL_PACKET, libc::PACKET_FANOUT_DATA, program)
+}
+
 /// What happened in a packet socket since this was last asked (`PACKET_STATISTICS`): frames seen and frames dropped because the
 /// ring was full.
 pub(super) fn packet_statistics(socket: &impl AsFd) -> io::Result<(u32, u32)> {
@@ -110,16 +120,28 @@ pub(super) fn packet_statistics(socket: &impl AsFd) -> io::Result<(u32, u32)> {
 
 /// Turns generic receive offload of an interface on (`ETHTOOL_SGRO`, `ethtool(8)`).
 pub(super) fn enable_gro(socket: &impl AsFd, interface: &str) -> io::Result<()> {
+    const ETHTOOL_SGRO: u32 = 0x2c;
+    ethtool(socket, interface, ETHTOOL_SGRO, 1).map(drop)
+}
+
+/// The offloads of an interface as `ETH_FLAG_*` bits (`ETHTOOL_GFLAGS`, `include/uapi/linux/ethtool.h`).
+pub(super) fn offloads(socket: &impl AsFd, interface: &str) -> io::Result<u32> {
+    const ETHTOOL_GFLAGS: u32 = 0x25;
+    ethtool(socket, interface, ETHTOOL_GFLAGS, 0)
+}
+
+/// A command of `ethtool(8)` that takes and gives one value (`struct ethtool_value`).
+fn ethtool(socket: &impl AsFd, interface: &str, command: u32, data: u32) -> io::Result<u32> {
     #[repr(C)]
     struct EthtoolValue {
         command: u32,
         data: u32,
     }
-    const ETHTOOL_SGRO: u32 = 0x2c;
-    let mut value = EthtoolValue { command: ETHTOOL_SGRO, data: 1 };
+    let mut value = EthtoolValue { command, data };
     let mut request = interface_request(interface)?;
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
-    interface_ioctl(socket, libc::SIOCETHTOOL, &mut request)
+    interface_ioctl(socket, libc::SIOCETHTOOL, &mut request)?;
+    Ok(value.data)
 }
 
 /// Sets an interface up (`SIOCSIFFLAGS`, `netdevice(7)`).

@@ -1,19 +1,24 @@
 //! A worker: one thread, one CPU, its own rings. It takes frames, answers them, sends the replies, and sleeps when there is nothing.
+//!
+//! Whoever sleeps at a ring is woken for the next frame, and that costs the CPU that brings the frame more than the frame itself. So
+//! after a batch a worker naps for a moment before it looks again, and sleeps at the ring only when that brought nothing.
 
 use std::{
     io,
+    num::NonZeroU64,
     os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::Errno,
-    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack},
 };
 
 use super::{
@@ -25,6 +30,10 @@ use super::{
 const BATCH: usize = 64;
 /// How long a worker sleeps while replies wait for the interface.
 const RETRY: Duration = Duration::from_millis(1);
+/// How long a worker naps: some dozens of frames come in meanwhile when there is much to do, and nobody notices.
+pub const NAP: Duration = Duration::from_micros(30);
+/// Batches that a worker still serves when told to stop: more than a ring holds.
+const LAST_BATCHES: usize = 256;
 
 /// What a worker counts. Written by the worker alone, read by anybody at any time.
 #[derive(Debug, Default)]
@@ -99,6 +108,8 @@ pub struct Worker<A> {
     pub counters: Arc<WorkerCounters>,
     /// Where it is told to stop.
     pub stop: Arc<Stop>,
+    /// How long it naps after a batch, usually [`NAP`]; `None` to sleep at the ring at once.
+    pub nap: Option<Duration>,
 }
 
 /// What a worker leaves behind.
@@ -110,16 +121,37 @@ pub struct Finished<A> {
 }
 
 impl<A: Answer> Worker<A> {
-    /// Serves until told to stop.
+    /// Serves until told to stop, and then what is already in the ring.
     ///
     /// # Errors
     ///
     /// Where waiting for frames fails, which the kernel does only without memory.
     pub fn run(mut self) -> io::Result<Finished<A>> {
+        // A nap is as long as it says only without slack, of which a thread has more than a nap by default (`prctl(2)`).
+        set_current_timer_slack(NonZeroU64::new(1))?;
         while !self.stop.is_requested() {
-            let served = serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, &self.counters);
-            if served.received < BATCH {
-                self.wait((served.queued > 0).then_some(RETRY))?;
+            let served = self.serve();
+            if served.received == BATCH {
+                continue;
+            }
+            match self.nap {
+                Some(nap) if served.received > 0 => thread::sleep(nap),
+                _ => self.wait((served.queued > 0).then_some(RETRY))?,
+            }
+        }
+        self.finish()
+    }
+
+    fn serve(&mut self) -> Served {
+        serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, &self.counters)
+    }
+
+    /// Who asked before the end is still answered.
+    fn finish(mut self) -> io::Result<Finished<A>> {
+        for _ in 0..LAST_BATCHES {
+            let served = self.serve();
+            if served.received == 0 && served.queued == 0 {
+                break;
             }
         }
         Ok(Finished { received: self.receive.statistics()?, answer: self.answer })

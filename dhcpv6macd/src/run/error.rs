@@ -3,7 +3,10 @@
 use std::io;
 
 use crate::{
-    datapath::attach::{AttachError, XdpMode},
+    datapath::{
+        attach::{AttachError, XdpMode},
+        steering::SteeringError,
+    },
     interface::InterfaceError,
 };
 
@@ -76,9 +79,20 @@ pub enum StartError {
     },
     /// The steering link cannot be made.
     #[error("cannot make the steering link, a veth pair into a private network namespace: {0}")]
-    Link(io::Error),
+    Link(SteeringError),
+    /// VLAN tags are taken out of the frames before XDP sees them.
+    #[error(
+        "interface {interface}: it takes the tags out of the frames for {devices}, so that XDP cannot tell them from untagged ones; \
+         run `ethtool -K {interface} rxvlan off`, or use --datapath packet"
+    )]
+    HiddenVlans {
+        /// Its name.
+        interface: String,
+        /// The VLAN devices on it.
+        devices: String,
+    },
     /// A port that is to be kept from the kernel is another program's.
-    #[error("UDP port {port} on {interface}: {source}; is another server running?")]
+    #[error("UDP port {port} on {interface}: {source}; {}", stop_who(holders))]
     Port {
         /// The port.
         port: u16,
@@ -86,6 +100,8 @@ pub enum StartError {
         interface: String,
         /// What the kernel said.
         source: io::Error,
+        /// The names of the programs that have it, as far as they are known.
+        holders: String,
     },
     /// The rings cannot be opened.
     #[error("cannot open the packet rings: {0}")]
@@ -96,6 +112,10 @@ pub enum StartError {
     /// The control plane cannot be started.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
+}
+
+fn stop_who(holders: &str) -> String {
+    if holders.is_empty() { "is another server running?".to_owned() } else { format!("stop {holders} first") }
 }
 
 /// What broke in mid-service.

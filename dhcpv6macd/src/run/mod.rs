@@ -10,7 +10,7 @@ use std::{os::fd::OwnedFd, sync::Arc, thread};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 pub use self::error::{RunError, ServeError, StartError};
 use self::{answer::Answerer, source::Source, totals::Totals, workers::Workers};
@@ -52,8 +52,10 @@ struct Daemon<'a> {
     local: Arc<ArcSwap<Local>>,
     source: Source,
     workers: Workers,
-    /// Held: the membership ends with it.
-    _groups: OwnedFd,
+    /// Held: the memberships end with it.
+    groups: OwnedFd,
+    /// Held: nobody else gets them.
+    _ports: Vec<OwnedFd>,
 }
 
 impl<'a> Daemon<'a> {
@@ -65,21 +67,24 @@ impl<'a> Daemon<'a> {
         let at_interface = |source| StartError::Interface { name: config.interface.clone(), source };
         let interface = Interface::find(&config.interface).map_err(at_interface)?;
         let facts = interface.facts().await.map_err(at_interface)?;
+        source::refuse_if_served(&interface).await?;
+        source::refuse_if_vlans_are_hidden(config, &interface).await?;
         let groups = interface
             .join_groups()
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
         let local = local(config, &facts);
         let policy = policy(config, &facts);
+        let ports = source::hold_ports(&interface.name, &local)?;
 
         let count = config.workers.map_or_else(workers_default, Into::into);
-        let (mut source, rings) = Source::open(config, &interface, &facts, &local, count).await?;
+        let (mut source, rings) = Source::open(config, &interface, &local, count).await?;
         let transmit =
             (0..count).map(|_| TransmitRing::open(interface.index, facts.mtu)).collect::<Result<Vec<_>, _>>();
         let transmit = transmit.map_err(StartError::Rings)?;
         let local = Arc::new(ArcSwap::from_pointee(local));
         let workers = Workers::start(rings, transmit, || Answerer::new(policy.clone(), Arc::clone(&local)));
         let workers = workers.map_err(StartError::Workers)?;
-        source.steer()?;
+        source.steer(&interface.name)?;
 
         info!(
             interface = interface.name,
@@ -91,7 +96,7 @@ impl<'a> Daemon<'a> {
             server_duid = %policy.server_duid,
             "serving"
         );
-        Ok(Self { config, interface, facts, local, source, workers, _groups: groups })
+        Ok(Self { config, interface, facts, local, source, workers, groups, _ports: ports })
     }
 
     /// Follows the interface until told to stop.
@@ -114,6 +119,11 @@ impl<'a> Daemon<'a> {
     /// Makes what the interface has now what the program steers and what the workers answer from.
     async fn follow_interface(&mut self) -> Result<(), ServeError> {
         let facts = self.interface.facts().await?;
+        // The kernel forgets memberships when IPv6 leaves the interface, as it does while its MTU is below 1280.
+        match self.interface.join_groups() {
+            Ok(groups) => self.groups = groups,
+            Err(error) => warn!(%error, "cannot join the DHCPv6 groups; trying again when the interface changes"),
+        }
         if facts == self.facts {
             return Ok(());
         }
@@ -125,7 +135,8 @@ impl<'a> Daemon<'a> {
     }
 
     /// Ends the workers and says what was done.
-    fn stop(self) -> Result<(), ServeError> {
+    fn stop(mut self) -> Result<(), ServeError> {
+        self.source.detach();
         let mut totals = Totals::default();
         self.source.count(&mut totals)?;
         let stopped = self.workers.stop(&mut totals);

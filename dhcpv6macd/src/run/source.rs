@@ -1,6 +1,6 @@
 //! Where the workers' frames come from: the steering program, or the interface itself.
 
-use std::{fmt, io, net::Ipv6Addr, os::fd::OwnedFd};
+use std::{fmt, net::Ipv6Addr, os::fd::OwnedFd};
 
 use tracing::info;
 
@@ -9,11 +9,11 @@ use crate::{
     config::{self, Config, Datapath},
     datapath::{
         attach::{AttachError, SteeringProgram, XdpMode, program_name},
-        packet,
+        offload, packet, port,
         ring::ReceiveRing,
         steering::SteeringLink,
     },
-    interface::{Facts, Interface},
+    interface::Interface,
     local::Local,
 };
 
@@ -21,8 +21,8 @@ use crate::{
 pub(super) enum Source {
     /// The steering program in its mode, and the link that it redirects to.
     Xdp { program: SteeringProgram, mode: XdpMode, link: SteeringLink },
-    /// Sockets that keep the kernel silent on our ports.
-    Packet { _silenced: Vec<OwnedFd> },
+    /// The rings are on the interface itself.
+    Packet,
 }
 
 impl Source {
@@ -30,37 +30,38 @@ impl Source {
     pub(super) async fn open(
         config: &Config,
         interface: &Interface,
-        facts: &Facts,
         local: &Local,
         workers: usize,
     ) -> Result<(Self, Vec<ReceiveRing>), StartError> {
+        let fanout = packet::fanout(local.dhcpv6_port);
         match config.datapath {
             Datapath::Xdp(mode) => {
                 let (program, mode) = attach(mode, interface, local).await?;
-                let queues = u32::try_from(workers).map_err(|error| StartError::Link(io::Error::other(error)))?;
-                let link = SteeringLink::create(&interface.netlink, facts.mtu, queues).await;
-                let link = link.map_err(StartError::Link)?;
-                let rings = link.open_rings(workers).map_err(StartError::Rings)?;
+                let queues = u32::try_from(workers).unwrap_or(u32::MAX);
+                let link = SteeringLink::create(queues).await.map_err(StartError::Link)?;
+                let rings = link.open_rings(&fanout, workers).map_err(StartError::Rings)?;
                 Ok((Self::Xdp { program, mode, link }, rings))
             }
             Datapath::Packet => {
-                refuse_if_busy(interface).await?;
-                let ports: Vec<_> = [Some(local.dhcpv6_port), local.tftp_port].into_iter().flatten().collect();
-                let silenced = ports.iter().map(|port| silence(&interface.name, *port)).collect::<Result<_, _>>()?;
-                let filter = packet::filter(&ports);
-                let rings = ReceiveRing::open_group(interface.index, Some(&filter), workers);
-                Ok((Self::Packet { _silenced: silenced }, rings.map_err(StartError::Rings)?))
+                let filter = packet::filter(&ports(local));
+                let rings = ReceiveRing::open_group(interface.index, Some(&filter), &fanout, workers);
+                Ok((Self::Packet, rings.map_err(StartError::Rings)?))
             }
         }
     }
 
     /// From now on our frames come to the rings.
-    pub(super) fn steer(&mut self) -> Result<(), StartError> {
+    pub(super) fn steer(&mut self, interface: &str) -> Result<(), StartError> {
         match self {
-            Self::Xdp { program, link, .. } => {
-                program.steer_to(link.near_end()).map_err(|error| StartError::Link(io::Error::other(error)))
-            }
-            Self::Packet { .. } => Ok(()),
+            Self::Xdp { program, link, .. } => link.connect(program).map_err(|error| steering(interface, error)),
+            Self::Packet => Ok(()),
+        }
+    }
+
+    /// From now on our frames go to the kernel, as all others.
+    pub(super) fn detach(&mut self) {
+        if let Self::Xdp { program, .. } = self {
+            program.detach();
         }
     }
 
@@ -69,7 +70,7 @@ impl Source {
         match self {
             Self::Xdp { program, .. } => program.set_own_addresses(addresses),
             // The workers look themselves.
-            Self::Packet { .. } => Ok(()),
+            Self::Packet => Ok(()),
         }
     }
 
@@ -89,7 +90,7 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Xdp { mode, .. } => write!(formatter, "xdp {mode}"),
-            Self::Packet { .. } => formatter.write_str("packet"),
+            Self::Packet => formatter.write_str("packet"),
         }
     }
 }
@@ -100,8 +101,7 @@ async fn attach(
     interface: &Interface,
     local: &Local,
 ) -> Result<(SteeringProgram, XdpMode), StartError> {
-    let steering =
-        |source: AttachError| StartError::Steering { interface: interface.name.clone(), source: source.into() };
+    let steering = |error| steering(&interface.name, error);
     let mut program = SteeringProgram::load(local).map_err(steering)?;
     program.forward_log().map_err(steering)?;
     program.set_own_addresses(&local.addresses).map_err(steering)?;
@@ -128,15 +128,18 @@ async fn refusal(refused: AttachError, interface: &Interface) -> StartError {
     if let AttachError::Busy = refused {
         return busy(interface).await;
     }
-    let interface = interface.name.clone();
     if let AttachError::Unsupported { mode, source } = refused {
-        return StartError::Unsupported { interface, mode, source };
+        return StartError::Unsupported { interface: interface.name.clone(), mode, source };
     }
-    StartError::Steering { interface, source: refused.into() }
+    steering(&interface.name, refused)
+}
+
+fn steering(interface: &str, error: AttachError) -> StartError {
+    StartError::Steering { interface: interface.to_owned(), source: error.into() }
 }
 
 /// Behind another dhcpv6macd's steering program no socket sees a frame of ours.
-async fn refuse_if_busy(interface: &Interface) -> Result<(), StartError> {
+pub(super) async fn refuse_if_served(interface: &Interface) -> Result<(), StartError> {
     match interface.xdp_program().await {
         Ok(Some(id)) if is_ours(id) => Err(StartError::AlreadyServed { interface: interface.name.clone() }),
         Ok(_) => Ok(()),
@@ -162,10 +165,32 @@ fn is_ours(id: u32) -> bool {
     program_name(id).as_deref() == Some(dhcpv6macd_ebpf::map::PROGRAM)
 }
 
-fn silence(interface: &str, port: u16) -> Result<OwnedFd, StartError> {
-    packet::silence_port(interface, port).map_err(|source| StartError::Port {
-        port,
-        interface: interface.to_owned(),
-        source,
-    })
+/// XDP does not see the tags that the hardware has taken out: what is for a VLAN would be answered without one.
+pub(super) async fn refuse_if_vlans_are_hidden(config: &Config, interface: &Interface) -> Result<(), StartError> {
+    let at_interface = |source| StartError::Interface { name: interface.name.clone(), source };
+    let devices = interface.vlan_devices().await.map_err(at_interface)?;
+    if config.datapath == Datapath::Packet || devices.is_empty() {
+        return Ok(());
+    }
+    if offload::strips_vlan_tags(&interface.name).map_err(|error| at_interface(error.into()))? {
+        return Err(StartError::HiddenVlans { interface: interface.name.clone(), devices: devices.join(", ") });
+    }
+    Ok(())
+}
+
+/// Takes our ports from everybody else; held until dropped.
+pub(super) fn hold_ports(interface: &str, local: &Local) -> Result<Vec<OwnedFd>, StartError> {
+    let hold = |number| {
+        port::hold(interface, number).map_err(|source| StartError::Port {
+            port: number,
+            interface: interface.to_owned(),
+            source,
+            holders: port::holders(number).into_iter().collect::<Vec<_>>().join(", "),
+        })
+    };
+    ports(local).into_iter().map(hold).collect()
+}
+
+fn ports(local: &Local) -> Vec<u16> {
+    [Some(local.dhcpv6_port), local.tftp_port].into_iter().flatten().collect()
 }

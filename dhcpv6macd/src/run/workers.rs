@@ -12,7 +12,7 @@ use tracing::warn;
 use super::{ServeError, answer::Answerer, totals::Totals};
 use crate::datapath::{
     ring::{ReceiveRing, TransmitRing},
-    worker::{Finished, Stop, Worker, WorkerCounters, pin},
+    worker::{Finished, NAP, Stop, Worker, WorkerCounters, pin},
 };
 
 /// One thread a ring.
@@ -36,7 +36,8 @@ impl Workers {
         for (index, (receive, transmit)) in receive.into_iter().zip(transmit).enumerate() {
             let counters = Arc::new(WorkerCounters::default());
             workers.counters.push(Arc::clone(&counters));
-            let worker = Worker { receive, transmit, answer: answerer(), counters, stop: Arc::clone(&workers.stop) };
+            let stop = Arc::clone(&workers.stop);
+            let worker = Worker { receive, transmit, answer: answerer(), counters, stop, nap: Some(NAP) };
             workers.threads.push(spawn(index, worker, Arc::clone(&workers.ended))?);
         }
         Ok(workers)

@@ -1,7 +1,7 @@
 //! A peer that sends every DHCPv6 frame straight back: the rings, the kernel and the wire, and nothing else. What a server can
 //! do at best.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use dhcpv6macd::datapath::{
     Answer, packet,
@@ -29,18 +29,19 @@ impl Answer for Echo {
 }
 
 /// Echoes on an interface of the calling thread's namespace, on the calling thread, for ever: the very loop and the very rings
-/// of the daemon's workers. `ready` is called once when frames are taken.
+/// of the daemon's workers, with their [nap](Worker::nap) or without. `ready` is called once when frames are taken.
 ///
 /// # Errors
 ///
 /// Where the rings cannot be opened, or waiting for frames fails.
-pub fn serve(interface: u32, mtu: u32, ready: impl FnOnce()) -> io::Result<()> {
+pub fn serve(interface: u32, mtu: u32, nap: Option<Duration>, ready: impl FnOnce()) -> io::Result<()> {
     let worker = Worker {
         receive: ReceiveRing::open(interface, Some(&packet::filter(&[SERVER_PORT])))?,
         transmit: TransmitRing::open(interface, mtu)?,
         answer: Echo,
         counters: Arc::default(),
         stop: Arc::new(Stop::new()?),
+        nap,
     };
     ready();
     worker.run().map(drop)

@@ -22,7 +22,7 @@ use self::{
     queue::{ReceiveQueue, TransmitQueue},
     slots::{BLOCK_SIZE, BLOCK_SLOTS, SLOT_SIZE, Slots},
 };
-use super::{Flushed, Receive, Transmit, mmap::Mapping, sys};
+use super::{Flushed, Receive, Transmit, mmap::Mapping, packet, sys};
 
 /// Slots of a receive ring: a burst of so many frames fits before the worker has looked once. 4 MiB.
 const RECEIVE_SLOTS: usize = 2048;
@@ -56,21 +56,32 @@ impl ReceiveRing {
         Ok(Self { queue: ReceiveQueue::new(slots), socket })
     }
 
-    /// Opens `count` rings that share an interface's frames in one fanout group: a flow stays with one ring
-    /// (`PACKET_FANOUT_HASH`, `packet(7)`).
+    /// Opens `count` rings that share an interface's frames in one fanout group: `fanout` says which frame goes to which ring.
     ///
     /// # Errors
     ///
     /// Those of [`ReceiveRing::open`].
-    pub fn open_group(interface: u32, filter: Option<&[sock_filter]>, count: usize) -> io::Result<Vec<Self>> {
-        let rings: Vec<Self> = (0..count).map(|_| Self::open(interface, filter)).collect::<io::Result<_>>()?;
+    pub fn open_group(
+        interface: u32,
+        filter: Option<&[sock_filter]>,
+        fanout: &[sock_filter],
+        count: usize,
+    ) -> io::Result<Vec<Self>> {
+        // Between its birth and its entry into the group a ring would get what goes to the others too.
+        let closed = packet::nothing();
+        let open = |_| Self::open(interface, filter.map(|_| &closed[..]));
+        let rings: Vec<Self> = (0..count).map(open).collect::<io::Result<_>>()?;
         if let [first, others @ ..] = &rings[..]
             && !others.is_empty()
         {
-            let group = sys::new_fanout(&first.socket, libc::PACKET_FANOUT_HASH)?;
+            let group = sys::new_fanout(&first.socket, libc::PACKET_FANOUT_CBPF)?;
+            sys::set_fanout_program(&first.socket, fanout)?;
             for ring in others {
                 sys::join_fanout(&ring.socket, group)?;
             }
+        }
+        for (ring, filter) in rings.iter().flat_map(|ring| Some((ring, filter?))) {
+            sys::attach_filter(&ring.socket, filter)?;
         }
         Ok(rings)
     }
