@@ -85,7 +85,8 @@ impl Contender {
         )?;
         router.addresses(ROUTER_INTERFACE)?;
         let (server, counterpart) = match kind {
-            Kind::BareEcho | Kind::WorkerEcho => (start_echo(&router)?, Counterpart::Echo),
+            Kind::BareEcho => (start_echo(&router, &[])?, Counterpart::Echo),
+            Kind::WorkerEcho => (start_echo(&router, &["--nap"])?, Counterpart::Echo),
             Kind::Daemon => (start_daemon(&router, base, options)?, Counterpart::Server(base)),
         };
         let interface = rack.index_of(MACHINE_INTERFACE)?;
@@ -146,23 +147,23 @@ fn start_daemon(router: &Host, base: BaseAddress, options: &Options) -> Result<S
 }
 
 /// This very program, as an echo.
-fn start_echo(router: &Host) -> Result<Server> {
+fn start_echo(router: &Host, arguments: &[&str]) -> Result<Server> {
     let mut command = Command::new(env::current_exe().context("where this program is")?);
-    command.args(["echo", ROUTER_INTERFACE]);
+    command.args(["echo", ROUTER_INTERFACE]).args(arguments);
     let process = router.start(&command)?;
     process.wait_for(START_LIMIT, |line| line.trim_end() == READY)?;
     Ok(Server::Echo(process))
 }
 
-/// What an echo's process does.
+/// What an echo's process does, with the nap of the daemon's workers or without.
 ///
 /// # Errors
 ///
 /// Where there is no such interface, or its rings cannot be opened.
-pub fn echo(interface: &str) -> Result<()> {
+pub fn echo(interface: &str, nap: Option<Duration>) -> Result<()> {
     let socket = UdpSocket::bind("[::]:0")?;
     let index = name_to_index(&socket, interface).with_context(|| format!("there is no interface {interface}"))?;
     pin(0).context("cannot tie the echo to a CPU")?;
     // Who started this waits for the line; when it is gone, so is this.
-    serve(index, MTU, || drop(writeln!(io::stdout(), "{READY}"))).context("the echo ends")
+    serve(index, MTU, nap, || drop(writeln!(io::stdout(), "{READY}"))).context("the echo ends")
 }

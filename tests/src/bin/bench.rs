@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use dhcpv6macd::datapath::worker::NAP;
 use dhcpv6macd_tests::bench::{self, Options};
 
 /// Measures the daemon in network namespaces
@@ -20,6 +21,9 @@ enum Bench {
     #[command(hide = true)]
     Echo {
         interface: String,
+        /// Nap after a batch, as the daemon's workers do
+        #[arg(long)]
+        nap: bool,
     },
 }
 
@@ -27,7 +31,7 @@ enum Bench {
 fn main() -> ExitCode {
     let ended = match Cli::parse().bench {
         Bench::Dhcpv6(options) => bench::run(&options),
-        Bench::Echo { interface } => bench::echo(&interface).map(|()| true),
+        Bench::Echo { interface, nap } => bench::echo(&interface, nap.then_some(NAP)).map(|()| true),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,
