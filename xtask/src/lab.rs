@@ -32,7 +32,7 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<()> {
         Scene::Bench => "bench",
     };
     let program = ["--package", TESTS, "--bin", name];
-    let mut cargo = ready(name, &program)?;
+    let mut cargo = ready(name, setup::lab, &program)?;
     command::run(cargo.args(["run", "--quiet", "--release"]).args(program).arg("--").args(args))
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<()> {
 ///
 /// Without root's rights, or when a step or a test fails.
 pub(crate) fn test(args: &[OsString]) -> Result<()> {
-    let mut cargo = ready("test", &["--package", TESTS])?;
+    let mut cargo = ready("test", setup::tests, &["--package", TESTS])?;
     let of_cargo = args.iter().take_while(|word| *word != "--");
     command::stage("compiling the tests (two minutes, when nothing is there yet)", || {
         command::run(command::cargo().args(["test", "--quiet", "--workspace", "--no-run"]).args(of_cargo))
@@ -51,9 +51,9 @@ pub(crate) fn test(args: &[OsString]) -> Result<()> {
 }
 
 /// Everything installed and built, and a cargo that runs what it builds as root.
-fn ready(task: &str, programs: &[&str]) -> Result<Command> {
+fn ready(task: &str, set_up: fn() -> Result<()>, programs: &[&str]) -> Result<Command> {
     let runner = root_runner(task)?;
-    setup::tests()?;
+    set_up()?;
     let daemon = build::all_with(Steering::Silent, programs)?;
     let mut cargo = command::cargo();
     cargo.env("DHCPV6MACD", daemon).envs(runner);

@@ -17,18 +17,20 @@ const CLIPPY_PACKAGE: &str = "rust-web-clippy";
 /// The cargo-deny that .cargo/deny.toml was written for.
 const CARGO_DENY: &str = "0.20.2";
 
-/// A program that the tests run, the Debian package that holds it, and why.
+/// A program that is run, the Debian package that holds it, and why.
 struct Needed {
     program: &'static str,
     package: &'static str,
     why: &'static str,
 }
 
-const TEST_PROGRAMS: [Needed; 6] = [
+const LAB_PROGRAMS: [Needed; 1] =
+    [Needed { program: "ip", package: "iproute2", why: "makes links, shows addresses and what is attached" }];
+
+const TEST_PROGRAMS: [Needed; 5] = [
     Needed { program: "dhclient", package: "isc-dhcp-client", why: "a real client" },
     Needed { program: "dhcpcd", package: "dhcpcd-base", why: "a real client" },
     Needed { program: "systemd-networkd", package: "systemd", why: "a real client" },
-    Needed { program: "ip", package: "iproute2", why: "shows links, addresses and what is attached to them" },
     Needed { program: "ping", package: "iputils-ping", why: "other traffic that must pass" },
     Needed { program: "nft", package: "nftables", why: "loses frames on purpose, counts what the host sees" },
 ];
@@ -63,22 +65,34 @@ pub(crate) fn build() -> Result<(Compiler, Linker)> {
     Ok((compiler, linker))
 }
 
-/// What the tests need besides.
+/// What the demo and the bench need besides.
 ///
 /// # Errors
 ///
 /// When something is missing and cannot be installed: says what to do.
+pub(crate) fn lab() -> Result<()> {
+    programs(LAB_PROGRAMS.iter())
+}
+
+/// What the tests need besides.
+///
+/// # Errors
+///
+/// As [`lab`].
 pub(crate) fn tests() -> Result<()> {
-    let missing: Vec<_> = TEST_PROGRAMS.iter().filter(|needed| command::find(needed.program).is_none()).collect();
+    programs(LAB_PROGRAMS.iter().chain(&TEST_PROGRAMS))
+}
+
+fn programs<'a>(needed: impl Iterator<Item = &'a Needed>) -> Result<()> {
+    let missing: Vec<_> = needed.filter(|needed| command::find(needed.program).is_none()).collect();
+    for Needed { program, why, .. } in &missing {
+        println!("{program} is missing: {why}");
+    }
     if missing.is_empty() {
-        println!("programs of the tests: all there");
         return Ok(());
     }
-    for needed in &missing {
-        println!("{} is missing: {}", needed.program, needed.why);
-    }
     let packages: Vec<_> = missing.iter().map(|needed| needed.package).collect();
-    apt::install(&packages, "programs that the tests run")
+    apt::install(&packages, "programs of the lab")
 }
 
 /// The clippy of the steering program's compiler.
