@@ -118,7 +118,12 @@ fn assert_agree(program: &mut Program, local: &Local, frame: &[u8], steers: bool
     assert_eq!(program.counted(), [verdict], "{frame:02x?}");
     let is_steered = matches!(verdict, Verdict::Steer(_)) && steers;
     assert_eq!(action, if is_steered { XDP_REDIRECT } else { XDP_PASS }, "{}", verdict.name());
-    assert_eq!(output, frame, "{}", verdict.name());
+    let mut expected = frame.to_vec();
+    if is_steered {
+        // For one host: so the private namespace's own stack does not look at it.
+        expected[0] &= !1;
+    }
+    assert_eq!(output, expected, "{}", verdict.name());
     verdict
 }
 

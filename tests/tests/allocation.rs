@@ -1,0 +1,37 @@
+//! The way of a frame through the responder takes no memory from the heap, whatever the frame.
+#![cfg(test)]
+
+use dhcpv6macd::respond::Responder;
+use dhcpv6macd_tests::{
+    capture::Capture,
+    golden::{local, policy, rows},
+};
+
+/// Times that every frame is answered.
+const ROUNDS: usize = 10;
+
+#[test]
+fn nothing_is_allocated_per_frame() {
+    let captured = Capture::all().unwrap().into_iter().flat_map(|capture| capture.frames);
+    let frames: Vec<_> = rows().into_iter().map(|row| row.frame).chain(captured).collect();
+    let local = local();
+    let mut responder = Responder::new(policy());
+    let mut reply = [0; 1514];
+    let (mut answered, mut dropped) = (0, 0);
+    let measured = allocation_counter::measure(|| {
+        for frame in (0..ROUNDS).flat_map(|_| &frames) {
+            match responder.frame(frame, &local, &mut reply) {
+                Ok(_) => answered += 1,
+                Err(_) => dropped += 1,
+            }
+        }
+    });
+    assert_eq!(measured.count_total, 0, "{measured:?}");
+    assert!(answered >= 50 * ROUNDS && dropped >= 100 * ROUNDS, "{answered} answered, {dropped} dropped");
+}
+
+#[test]
+fn an_allocation_would_be_seen() {
+    let measured = allocation_counter::measure(|| drop(std::hint::black_box(vec![0_u8; 100])));
+    assert_eq!((measured.count_total, measured.bytes_total), (1, 100));
+}

@@ -1,0 +1,176 @@
+//! Whatever comes in: no panic; a whole reply to a machine, or a reason with a name; the same again for the same bytes.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+
+use dhcpv6macd::{
+    respond::{Reason, Responder},
+    wire::MacAddr,
+};
+use dhcpv6macd_ebpf::{Service, Verdict, classify, header::PAYLOAD_OFFSET};
+use dhcpv6macd_tests::{
+    capture::Capture,
+    golden::{Answer, Envelope, local, policy, rows},
+};
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+/// Longer than any frame here.
+const LENGTH_MAX: usize = 2048;
+/// An Ethernet frame without its checksum.
+const FRAME_MAX: usize = 1514;
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// What must hold for every frame; what it was answered with.
+fn judge(frame: &[u8]) -> Result<usize, Reason> {
+    let answer = |filler| {
+        let mut buffer = vec![filler; LENGTH_MAX];
+        let answered = Responder::new(policy()).frame(frame, &local(), &mut buffer);
+        buffer.truncate(answered.unwrap_or(0));
+        (answered, buffer)
+    };
+    let (answered, reply) = answer(0);
+    assert_eq!((answered, reply.clone()), answer(0xff), "another answer to the same");
+    if answered.is_ok() {
+        assert!(reply.len() <= FRAME_MAX, "{} bytes", reply.len());
+        let answer = Answer::read(&reply).unwrap();
+        assert_eq!(answer.envelope.ethernet_destination.0, frame[6..12]);
+        assert!(!answer.envelope.ethernet_destination.is_multicast() && !answer.envelope.destination.is_multicast());
+        assert_eq!(answer.transaction, frame[PAYLOAD_OFFSET + 1..PAYLOAD_OFFSET + 4]);
+        assert_only_ours(&answer, answer.envelope.ethernet_destination);
+    }
+    answered
+}
+
+/// No machine is ever told that another address than its own is good.
+fn assert_only_ours(answer: &Answer, mac: MacAddr) {
+    let own = policy().base_address.address_of(mac);
+    for (address, preferred, valid) in answer.associations.iter().flat_map(|ia| &ia.addresses) {
+        assert!(*address == own || (*preferred, *valid) == (0, 0), "{address} for {mac}");
+    }
+}
+
+/// The same bytes as a message in a frame whose lengths and checksum are right.
+fn judge_message(payload: &[u8]) -> Result<usize, Reason> {
+    judge(&Envelope::default().around(payload))
+}
+
+/// Every golden row and every captured frame, each once.
+fn known_frames() -> Vec<Vec<u8>> {
+    let captured = Capture::all().unwrap().into_iter().flat_map(|capture| capture.frames);
+    let frames: BTreeSet<_> = rows().into_iter().map(|row| row.frame).chain(captured).collect();
+    frames.into_iter().collect()
+}
+
+/// The DHCPv6 messages in them that are for a server.
+fn known_messages() -> Vec<Vec<u8>> {
+    let is_for_us = |frame: &Vec<u8>| classify(frame.as_slice(), &local()) == Verdict::Steer(Service::Dhcpv6);
+    let frames = known_frames().into_iter().filter(is_for_us);
+    let messages: BTreeSet<_> = frames.map(|frame| frame[PAYLOAD_OFFSET..].to_vec()).collect();
+    messages.into_iter().collect()
+}
+
+/// Bytes changed, put in and taken out.
+fn mutated(known: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let edit = (any::<Index>(), 0..4_usize, vec(interesting(), 0..4));
+    (prop::sample::select(known), vec(edit, 1..4)).prop_map(|(mut bytes, edits)| {
+        for (start, removed, put_in) in edits {
+            let start = start.index(bytes.len() + 1);
+            let end = (start + removed).min(bytes.len());
+            bytes.splice(start..end, put_in);
+        }
+        bytes
+    })
+}
+
+/// Codes, lengths and types that mean something, and any other byte.
+fn interesting() -> impl Strategy<Value = u8> {
+    prop_oneof![0..=14_u8, prop::sample::select(vec![16, 18, 24, 25, 26, 39, 128, 254, 255]), any::<u8>()]
+}
+
+/// Options in options, most of their lengths right.
+fn options() -> impl Strategy<Value = Vec<u8>> {
+    let leaf = (code(), vec(any::<u8>(), 0..40)).prop_map(|(code, data)| option(code, &data));
+    leaf.prop_recursive(3, 64, 8, |inner| {
+        (code(), vec(any::<u8>(), 0..28), vec(inner, 0..8))
+            .prop_map(|(code, header, inner)| option(code, &[header, inner.concat()].concat()))
+    })
+}
+
+fn code() -> impl Strategy<Value = u16> {
+    prop_oneof![4 => prop::sample::select(vec![1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 25, 26, 39]), 1 => any::<u16>()]
+}
+
+fn option(code: u16, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).unwrap();
+    [&code.to_be_bytes(), &length.to_be_bytes(), data].concat()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_bytes_are_a_frame(frame in vec(any::<u8>(), 0..=LENGTH_MAX)) {
+        judge(&frame).ok();
+    }
+
+    #[test]
+    fn any_bytes_are_a_message(kind in 0..=14_u8, rest in vec(any::<u8>(), 0..=LENGTH_MAX - 1)) {
+        judge_message(&[&[kind][..], &rest].concat()).ok();
+    }
+
+    #[test]
+    fn options_in_options(kind in 1..=13_u8, transaction: [u8; 3], options in vec(options(), 0..8)) {
+        judge_message(&[&[kind][..], &transaction, &options.concat()].concat()).ok();
+    }
+
+    #[test]
+    fn frames_that_are_almost_right(frame in mutated(known_frames())) {
+        judge(&frame).ok();
+    }
+
+    #[test]
+    fn messages_that_are_almost_right(message in mutated(known_messages())) {
+        judge_message(&message).ok();
+    }
+
+    #[test]
+    fn every_machine_gets_its_own_address(mac: [u8; 6], message in prop::sample::select(known_messages())) {
+        let envelope = Envelope { ethernet_source: MacAddr(mac), ..Envelope::default() };
+        judge(&envelope.around(&message)).ok();
+    }
+}
+
+#[test]
+fn every_frame_cut_at_every_byte() {
+    for frame in known_frames() {
+        for end in 0..frame.len() {
+            judge(&frame[..end]).ok();
+        }
+    }
+}
+
+#[test]
+fn every_message_cut_at_every_byte() {
+    let (mut answered, mut dropped) = (0, 0);
+    for message in known_messages() {
+        for end in 0..message.len() {
+            match judge_message(&message[..end]) {
+                Ok(_) => answered += 1,
+                Err(_) => dropped += 1,
+            }
+        }
+    }
+    // A message that ends between two options is a whole one.
+    assert!(answered > 100 && dropped > 1000, "{answered} answered, {dropped} dropped");
+}
+
+/// So that the other tests test something: what is mutated is mostly answered, when it is not mutated.
+#[test]
+fn what_is_known_is_often_answered() {
+    let messages = known_messages();
+    let answered = messages.iter().filter(|message| judge_message(message).is_ok()).count();
+    assert!(answered * 4 > messages.len(), "{answered} of {}", messages.len());
+}
