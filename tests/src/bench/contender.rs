@@ -117,19 +117,22 @@ impl Contender {
     /// Stops the daemon after a last look at its memory, and reads the answers with other decoders.
     pub(super) fn finish(self) -> Result<Finished> {
         let Server::Daemon(daemon) = self.server else { bail!("an echo has nothing to tell") };
+        let datapath = daemon.says("datapath")?;
         let memory = spent::memory_peak(daemon.pid())?;
         let stopped = daemon.stop()?;
         let findings = oracle::check(&self.population, self.base);
         // A short run does not reach every machine.
         let wrong: Vec<_> = findings.wrong.iter().filter(|(_, what)| !what.starts_with("no ")).collect();
         ensure!(wrong.is_empty(), "other decoders read the answers otherwise: {wrong:?}");
-        Ok(Finished { memory, counters: stopped.counters, right: findings.right })
+        Ok(Finished { datapath, memory, counters: stopped.counters, right: findings.right })
     }
 }
 
 /// What is known of the daemon at its end.
 #[derive(Debug)]
 pub(super) struct Finished {
+    /// How frames reached it, in its own words.
+    pub(super) datapath: String,
     /// The most memory that it had, in KiB.
     pub(super) memory: u64,
     /// What it counted.

@@ -3,7 +3,7 @@
 //! Three contenders, each on a veth pair of its own, take turns in the same run, so that a busy machine is busy for all of them:
 //!
 //! * the *bare echo* on the interface itself, which waits at its ring for every frame: no XDP, no steering link, no DHCPv6;
-//! * the *worker's echo*, the same with the loop of the daemon's workers;
+//! * the *worker's echo*, which naps before it waits, as the daemon's workers do;
 //! * the *daemon*, whole and real.
 
 mod contender;
@@ -158,7 +158,7 @@ fn opening(options: &Options) -> Result<String> {
 {} rounds of {} s for each contender at each window, in turns; medians. Linux {}; {cpus}.
 
 bare echo       rings on the interface itself, every frame sent straight back, waits for every frame
-worker's echo   the same in the loop of the daemon's workers
+worker's echo   the same, but naps before it waits, as the daemon's workers do
 daemon          dhcpv6macd {}
 ",
         options.machines,

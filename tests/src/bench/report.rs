@@ -72,7 +72,7 @@ impl fmt::Display for Report {
         writeln!(formatter, "\n{}\n{LEGEND}\n", self.table())?;
         writeln!(formatter, "Two other decoders have read the answers to {} machines: all right.", self.daemon.right)?;
         let counters: Vec<_> = self.daemon.counters.iter().map(|(name, count)| format!("{name}={count}")).collect();
-        writeln!(formatter, "The daemon counted: {}\n", counters.join(" "))?;
+        writeln!(formatter, "The daemon (datapath: {}) counted: {}\n", self.daemon.datapath, counters.join(" "))?;
         self.verdicts().iter().try_for_each(|verdict| writeln!(formatter, "{verdict}"))
     }
 }

@@ -28,6 +28,8 @@ asked again      messages that a machine repeated after a second without an answ
 /// What happened in one mode.
 #[derive(Debug)]
 pub(super) struct Report {
+    /// How frames reached the daemon, in its own words.
+    pub(super) datapath: String,
     pub(super) machines: usize,
     pub(super) outcome: Outcome,
     pub(super) findings: Findings,
@@ -62,7 +64,7 @@ pub(super) fn write(
     for (mode, report) in reports {
         let outcome = &report.outcome;
         table.row([
-            mode.to_string(),
+            report.datapath.clone(),
             report.machines.to_string(),
             outcome.exchanges.to_string(),
             time(Some(outcome.elapsed)),

@@ -34,13 +34,14 @@ impl Scene {
         let prefix = base.to_string();
         let arguments = [&["--interface", ROUTER_INTERFACE, "--base-address", &prefix][..], &mode.arguments()].concat();
         let daemon = Daemon::start(&self.rack.router, &arguments)?;
+        let datapath = daemon.says("datapath")?;
         let mut port = open_port(self.rack.machines.first().context("a rack without a port")?)?;
         let machines = usize::try_from(machines)?;
         let mut population = Population::new(machines, Counterpart::Server(base));
         let load = Load { window: machines, goal: Goal::OnceEach };
         let outcome = population.drive_at(&mut port, load, progress).context("the machines cannot ask")?;
         let stopped = daemon.stop()?;
-        Ok(Report { machines, outcome, findings: oracle::check(&population, base), stopped })
+        Ok(Report { datapath, machines, outcome, findings: oracle::check(&population, base), stopped })
     }
 }
 

@@ -23,6 +23,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Daemon {
     process: Process,
+    serving: String,
 }
 
 /// A daemon that was told to stop.
@@ -69,10 +70,18 @@ impl Daemon {
     /// Where it does not, with all that it said.
     pub fn start(host: &Host, arguments: &[&str]) -> Result<Self> {
         let process = host.start(&Self::command(arguments)?)?;
-        process
-            .wait_for(START_LIMIT, |line| field(line, "message").as_deref() == Some("serving"))
-            .context("does not serve")?;
-        Ok(Self { process })
+        let is_serving = |line: &str| field(line, "message").as_deref() == Some("serving");
+        let serving = process.wait_for(START_LIMIT, is_serving).context("does not serve")?;
+        Ok(Self { process, serving })
+    }
+
+    /// A field of the line in which it says that it serves, such as `datapath`.
+    ///
+    /// # Errors
+    ///
+    /// Where it says nothing of the kind.
+    pub fn says(&self, name: &str) -> Result<String> {
+        field(&self.serving, name).with_context(|| format!("no {name} in {}", self.serving))
     }
 
     /// Runs a daemon that is expected to refuse, and returns how it did. That it refused is for the caller to see.
