@@ -1,0 +1,263 @@
+//! Real clients from Debian as machines of the rack: each gets its prefix and its MAC from the real daemon, and keeps them.
+
+use std::{
+    fs,
+    net::Ipv6Addr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use dhcpv6macd::policy::BaseAddress;
+use dhcpv6macd_tests::lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack, Stopped, machine_mac};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+const BASE: &str = "2001:db8:0:1::";
+/// Two seconds to the first Renew.
+const SHORT: [&str; 8] = ["--preferred-lifetime", "20s", "--valid-lifetime", "40s", "--t1", "2s", "--t2", "6s"];
+/// How long anything may take on a machine that is busy with something else.
+const LIMIT: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(100);
+
+const NATIVE: [&str; 2] = ["--xdp-mode", "native"];
+const GENERIC: [&str; 2] = ["--xdp-mode", "generic"];
+const PACKET: [&str; 2] = ["--datapath", "packet"];
+
+/// A machine with a client on it, a daemon at its router, and the client's files.
+struct Scene {
+    rack: Rack,
+    state: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { rack: Rack::new(1).unwrap(), state: TempDir::new().unwrap() }
+    }
+
+    fn machine(&self) -> &Host {
+        &self.rack.machines[0]
+    }
+
+    fn daemon(&self, arguments: &[&str]) -> Daemon {
+        let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE];
+        Daemon::start(&self.rack.router, &[&least[..], &SHORT, arguments].concat()).unwrap()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.state.path().join(name)
+    }
+
+    /// The address that the machine is to have.
+    fn address() -> Ipv6Addr {
+        BASE.parse::<BaseAddress>().unwrap().address_of(machine_mac(0))
+    }
+
+    /// Seconds that the machine's address is still valid; `None` where it does not have it.
+    fn valid(&self) -> Option<u32> {
+        let shown =
+            self.machine().ip(&format!("-6 -oneline address show dev {MACHINE_INTERFACE} scope global")).unwrap();
+        let addresses: Vec<_> = shown.lines().filter(|line| !line.contains("tentative")).collect();
+        assert!(addresses.len() <= 1, "more than one address: {shown}");
+        let line = addresses.first()?;
+        assert!(line.contains(&format!(" {}/128 ", Self::address())), "another address: {line}");
+        let (_, valid) = line.split_once("valid_lft ")?;
+        Some(valid.split_once("sec").unwrap_or_else(|| panic!("no end: {line}")).0.parse().unwrap())
+    }
+
+    fn wait_until_bound(&self, client: &Process) {
+        let started = Instant::now();
+        while self.valid().is_none() {
+            assert!(started.elapsed() < LIMIT, "no address: {}", client.output());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Waits until the address has been given more time so often; it must be there all the while.
+    fn wait_until_extended(&self, times: u32, client: &Process) {
+        let started = Instant::now();
+        let mut before = u32::MAX;
+        let mut extended = 0;
+        while extended < times {
+            let valid = self.valid().unwrap_or_else(|| panic!("the address is gone: {}", client.output()));
+            extended += u32::from(valid > before);
+            before = valid;
+            assert!(started.elapsed() < LIMIT, "not extended {times} times: {}", client.output());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The client gets its address, and keeps it over so many renewals.
+    fn shows(&self, client: Process, renewals: u32, arguments: &[&str]) -> Stopped {
+        let daemon = self.daemon(arguments);
+        self.wait_until_bound(&client);
+        self.wait_until_extended(renewals, &client);
+        drop(client);
+        let stopped = daemon.stop().unwrap();
+        assert!(stopped.counter("receive_solicit") >= 1, "{stopped:?}");
+        assert!(stopped.counter("receive_renew") >= u64::from(renewals), "{stopped:?}");
+        assert!(stopped.counters.keys().all(|name| !name.starts_with("drop_")), "{stopped:?}");
+        stopped
+    }
+
+    fn dhclient(&self, arguments: &[&str]) -> Process {
+        let script = self.file("script");
+        fs::write(&script, DHCLIENT_SCRIPT).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new("dhclient");
+        command.args(["-6", "-d", "-v", "-cf", "/dev/null"]).args(arguments);
+        command.arg("-sf").arg(script).arg("-lf").arg(self.file("leases")).arg("-pf").arg(self.file("pid"));
+        self.machine().start(command.arg(MACHINE_INTERFACE)).unwrap()
+    }
+
+    fn dhcpcd(&self) -> Process {
+        fs::write(self.file("dhcpcd.conf"), DHCPCD_CONFIGURATION).unwrap();
+        self.in_private(&format!(
+            "mkdir -p /var/lib/dhcpcd && mount -t tmpfs tmpfs /var/lib/dhcpcd && exec dhcpcd -6 -B -d -f {} {MACHINE_INTERFACE}",
+            shown(&self.file("dhcpcd.conf"))
+        ))
+    }
+
+    /// systemd-networkd takes an interface without udev where /sys cannot be written.
+    fn networkd(&self) -> Process {
+        fs::write(self.file("eth0.network"), NETWORKD_CONFIGURATION).unwrap();
+        self.in_private(&format!(
+            "mount -t sysfs sysfs /sys && mount -o remount,bind,ro /sys && mkdir -p /run/systemd/network \
+             && cp {} /run/systemd/network/ && SYSTEMD_LOG_LEVEL=debug exec /lib/systemd/systemd-networkd",
+            shown(&self.file("eth0.network"))
+        ))
+    }
+
+    /// Runs a client with mounts of its own, so that it finds nothing of this machine's and leaves nothing on it.
+    fn in_private(&self, script: &str) -> Process {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &format!("mount -t tmpfs tmpfs /run && {script}")]);
+        self.machine().start(&command).unwrap()
+    }
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// What Debian's script does with an address, and nothing else.
+const DHCLIENT_SCRIPT: &str = r#"#!/bin/sh
+case "$reason" in
+BOUND6|RENEW6|REBIND6)
+    exec ip -6 address replace "$new_ip6_address/128" dev "$interface" \
+        valid_lft "$new_max_life" preferred_lft "$new_preferred_life" ;;
+EXPIRE6|FAIL6|STOP6|RELEASE6)
+    exec ip -6 address delete "$old_ip6_address/128" dev "$interface" ;;
+esac
+"#;
+
+const DHCPCD_CONFIGURATION: &str = "\
+ipv6only
+noipv6rs
+nohook resolv.conf, hostname, ntp.conf
+interface eth0
+  ia_na 1
+";
+
+const NETWORKD_CONFIGURATION: &str = "\
+[Match]
+Name=eth0
+[Network]
+DHCP=ipv6
+IPv6AcceptRA=no
+[DHCPv6]
+WithoutRA=solicit
+UseDNS=no
+";
+
+#[test]
+fn dhclient_keeps_its_address_through_native_xdp() {
+    let scene = Scene::new();
+    let stopped = scene.shows(scene.dhclient(&[]), 2, &NATIVE);
+    assert!(stopped.counter("steer_dhcpv6") >= 4, "{stopped:?}");
+}
+
+#[test]
+fn dhclient_keeps_its_address_through_generic_xdp() {
+    let scene = Scene::new();
+    let stopped = scene.shows(scene.dhclient(&[]), 2, &GENERIC);
+    assert!(stopped.counter("steer_dhcpv6") >= 4, "{stopped:?}");
+}
+
+#[test]
+fn dhclient_keeps_its_address_without_xdp() {
+    let scene = Scene::new();
+    scene.shows(scene.dhclient(&[]), 2, &PACKET);
+}
+
+#[test]
+fn dhcpcd_keeps_its_address() {
+    let scene = Scene::new();
+    scene.shows(scene.dhcpcd(), 2, &NATIVE);
+}
+
+#[test]
+fn networkd_keeps_its_address() {
+    let scene = Scene::new();
+    // Its timers are accurate to ten seconds: with less between T1 and T2 it may begin with a Rebind.
+    let times = ["--preferred-lifetime", "60s", "--valid-lifetime", "80s", "--t1", "5s", "--t2", "40s"];
+    scene.shows(scene.networkd(), 1, &[&NATIVE[..], &times].concat());
+}
+
+#[test]
+fn another_server_takes_over_by_rebind() {
+    let scene = Scene::new();
+    let client = scene.dhclient(&[]);
+    let first = scene.daemon(&NATIVE);
+    scene.wait_until_bound(&client);
+    first.stop().unwrap();
+    let second = scene.daemon(&["--server-duid", "00:03:00:01:02:00:00:00:00:99"]);
+    scene.wait_until_extended(1, &client);
+    let stopped = second.stop().unwrap();
+    assert!(stopped.counter("receive_rebind") >= 1, "{stopped:?}");
+    assert_eq!(stopped.counter("receive_renew"), stopped.counter("drop_other_server_id"), "{stopped:?}");
+}
+
+#[test]
+fn two_servers_of_one_duid_renew_for_each_other() {
+    let scene = Scene::new();
+    let client = scene.dhcpcd();
+    let first = scene.daemon(&["--server-duid", "00:03:00:01:02:00:00:00:00:99"]);
+    scene.wait_until_bound(&client);
+    first.kill().unwrap();
+    let second = scene.daemon(&["--server-duid", "00:03:00:01:02:00:00:00:00:99"]);
+    scene.wait_until_extended(1, &client);
+    let stopped = second.stop().unwrap();
+    assert!(stopped.counter("receive_renew") >= 1, "{stopped:?}");
+}
+
+#[test]
+fn a_lease_is_confirmed_and_given_back() {
+    let scene = Scene::new();
+    let daemon = scene.daemon(&NATIVE);
+    let client = scene.dhclient(&[]);
+    scene.wait_until_bound(&client);
+    drop(client);
+    let again = scene.dhclient(&[]);
+    again.wait_for(LIMIT, |line| line.contains("XMT: Confirm")).unwrap();
+    again.wait_for(LIMIT, |line| line.contains("RCV: Reply")).unwrap();
+    scene.wait_until_extended(1, &again);
+    drop(again);
+    scene.dhclient(&["-r"]).wait(LIMIT).unwrap().success().unwrap();
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("receive_confirm"), stopped.counter("receive_release")), (1, 1), "{stopped:?}");
+}
+
+#[test]
+fn dhcpcd_gives_its_address_back() {
+    let scene = Scene::new();
+    let daemon = scene.daemon(&NATIVE);
+    let client = scene.dhcpcd();
+    scene.wait_until_bound(&client);
+    client.signal(Signal::ALARM).unwrap();
+    client.wait(LIMIT).unwrap();
+    let stopped = daemon.stop().unwrap();
+    assert_eq!(stopped.counter("receive_release"), 1, "{stopped:?}");
+}
