@@ -3,58 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use dhcpv6macd::{
-    respond::{Reason, Responder},
-    wire::MacAddr,
-};
+use dhcpv6macd::wire::MacAddr;
 use dhcpv6macd_ebpf::{Service, Verdict, classify, header::PAYLOAD_OFFSET};
 use dhcpv6macd_tests::{
     capture::Capture,
-    golden::{Answer, Envelope, local, policy, rows},
+    golden::{Envelope, judge, judge_message, local, rows},
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Longer than any frame here.
 const LENGTH_MAX: usize = 2048;
-/// An Ethernet frame without its checksum.
-const FRAME_MAX: usize = 1514;
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() }
-}
-
-/// What must hold for every frame; what it was answered with.
-fn judge(frame: &[u8]) -> Result<usize, Reason> {
-    let answer = |filler| {
-        let mut buffer = vec![filler; LENGTH_MAX];
-        let answered = Responder::new(policy()).frame(frame, &local(), &mut buffer);
-        buffer.truncate(answered.unwrap_or(0));
-        (answered, buffer)
-    };
-    let (answered, reply) = answer(0);
-    assert_eq!((answered, reply.clone()), answer(0xff), "another answer to the same");
-    if answered.is_ok() {
-        assert!(reply.len() <= FRAME_MAX, "{} bytes", reply.len());
-        let answer = Answer::read(&reply).unwrap();
-        assert_eq!(answer.envelope.ethernet_destination.0, frame[6..12]);
-        assert!(!answer.envelope.ethernet_destination.is_multicast() && !answer.envelope.destination.is_multicast());
-        assert_eq!(answer.transaction, frame[PAYLOAD_OFFSET + 1..PAYLOAD_OFFSET + 4]);
-        assert_only_ours(&answer, answer.envelope.ethernet_destination);
-    }
-    answered
-}
-
-/// No machine is ever told that another address than its own is good.
-fn assert_only_ours(answer: &Answer, mac: MacAddr) {
-    let own = policy().base_address.address_of(mac);
-    for (address, preferred, valid) in answer.associations.iter().flat_map(|ia| &ia.addresses) {
-        assert!(*address == own || (*preferred, *valid) == (0, 0), "{address} for {mac}");
-    }
-}
-
-/// The same bytes as a message in a frame whose lengths and checksum are right.
-fn judge_message(payload: &[u8]) -> Result<usize, Reason> {
-    judge(&Envelope::default().around(payload))
 }
 
 /// Every golden row and every captured frame, each once.

@@ -7,6 +7,7 @@
 mod answer;
 mod clients;
 mod duties;
+mod judge;
 mod limits;
 mod packet;
 mod steering;
@@ -21,6 +22,7 @@ use dhcpv6macd::{
     wire::MacAddr,
 };
 use dhcpv6macd_ebpf::{PassReason, Service, Verdict};
+pub use judge::{judge, judge_message};
 pub use packet::{Envelope, Message, SOLICIT, message, right};
 
 /// The prefix of every machine.

@@ -1,0 +1,27 @@
+//! Makes the corpus: every golden row and every captured frame for `frame`, the messages in them for `message`.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use dhcpv6macd_ebpf::{Service, Verdict, classify, header::PAYLOAD_OFFSET};
+use dhcpv6macd_tests::{
+    capture::Capture,
+    golden::{local, rows},
+};
+
+fn main() -> Result<()> {
+    let captured = Capture::all()?.into_iter().flat_map(|capture| capture.frames);
+    let frames: Vec<_> = rows().into_iter().map(|row| row.frame).chain(captured).collect();
+    write("frame", frames.iter().map(Vec::as_slice))?;
+    let ours = frames.iter().filter(|frame| classify(frame.as_slice(), &local()) == Verdict::Steer(Service::Dhcpv6));
+    write("message", ours.filter_map(|frame| frame.get(PAYLOAD_OFFSET..)))
+}
+
+fn write<'a>(target: &str, inputs: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&directory)?;
+    for (number, input) in inputs.enumerate() {
+        fs::write(directory.join(format!("seed-{number:03}")), input)?;
+    }
+    Ok(())
+}
