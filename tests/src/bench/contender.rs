@@ -13,7 +13,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use dhcpv6macd::{datapath::worker::pin, policy::BaseAddress};
 use rustix::{net::netdevice::name_to_index, process::Pid};
 
-use super::{Options, Sample, spent};
+use super::{
+    Options, Sample,
+    spent::{self, Spent},
+};
 use crate::{
     lab::{Daemon, End, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, ROUTER_MAC, cable, machine_mac},
     population::{Counterpart, Goal, Load, Population, Port, echo::serve, oracle},
@@ -101,17 +104,18 @@ impl Contender {
 
     /// One round.
     pub(super) fn measure(&mut self, window: usize, duration: Duration) -> Result<Sample> {
-        let before = spent::cpu_time(self.server.pid())?;
+        let spent = || Ok::<_, anyhow::Error>((Spent::by_process(self.server.pid())?, Spent::by_this_thread()?));
+        let (server_before, client_before) = spent()?;
         let load = Load { window, goal: Goal::Lasting(duration) };
         let outcome = self.population.drive_at(&mut self.port, load, |_| {})?;
-        let cpu_time = spent::cpu_time(self.server.pid())?.saturating_sub(before);
+        let (server, client) = spent()?;
         if outcome.exchanges == 0 {
             bail!("the {} answered nothing in {duration:?}", self.kind);
         }
         if let Some((mac, fault)) = &outcome.first_wrong {
             bail!("the {} gave {} wrong answers, the first: {mac} {fault}", self.kind, outcome.wrong);
         }
-        Ok(Sample::new(&outcome, cpu_time))
+        Ok(Sample::new(&outcome, server.since(server_before), client.since(client_before)))
     }
 
     /// Stops the daemon after a last look at its memory, and reads the answers with other decoders.

@@ -67,12 +67,25 @@ one answer   from a question to its answer, p50
 CPU          time of the server's threads for an exchange, interrupts that fell into it included
 lost         messages that went unanswered for a second, in all rounds";
 
+/// The part of the time for which a server or the client may wait for a CPU without a word about it.
+const WAITED_MAX: f64 = 0.05;
+
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "\n{}\n{LEGEND}\n", self.table())?;
         writeln!(formatter, "Two other decoders have read the answers to {} machines: all right.", self.daemon.right)?;
         let counters: Vec<_> = self.daemon.counters.iter().map(|(name, count)| format!("{name}={count}")).collect();
         writeln!(formatter, "The daemon (datapath: {}) counted: {}\n", self.daemon.datapath, counters.join(" "))?;
+        let (server, client) = self.samples.waited();
+        if server.max(client) > WAITED_MAX {
+            writeln!(
+                formatter,
+                "This machine was busy: the servers waited {:.0} % of the time for a CPU that others used, the client {:.0} %. \
+                 Exchanges a second and p99 are better on an idle one, and the ratio is surer.\n",
+                server * 100.0,
+                client * 100.0
+            )?;
+        }
         self.verdicts().iter().try_for_each(|verdict| writeln!(formatter, "{verdict}"))
     }
 }

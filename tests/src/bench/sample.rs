@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::contender::Kind;
+use super::{contender::Kind, spent::Spent};
 use crate::population::Outcome;
 
 /// One round of one contender.
@@ -20,10 +20,13 @@ pub(super) struct Sample {
     pub(super) cpu: f64,
     /// Messages that went unanswered for a second.
     pub(super) lost: u64,
+    /// Parts of the round in which the server's threads, and the client, waited for a CPU that others used.
+    pub(super) server_waited: f64,
+    pub(super) client_waited: f64,
 }
 
 impl Sample {
-    pub(super) fn new(outcome: &Outcome, cpu_time: Duration) -> Self {
+    pub(super) fn new(outcome: &Outcome, server: Spent, client: Spent) -> Self {
         let quantile = |per_mille| outcome.latency.quantile(per_mille).unwrap_or(Duration::MAX);
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
         let exchanges = outcome.exchanges as f64;
@@ -33,8 +36,10 @@ impl Sample {
             p50: quantile(500),
             p99: quantile(990),
             answer: outcome.answers.quantile(500).unwrap_or(Duration::MAX),
-            cpu: cpu_time.as_secs_f64() * 1e6 / exchanges,
+            cpu: server.executed.as_secs_f64() * 1e6 / exchanges,
             lost: outcome.retransmissions + outcome.unanswered,
+            server_waited: server.waited.div_duration_f64(outcome.elapsed),
+            client_waited: client.waited.div_duration_f64(outcome.elapsed),
         }
     }
 }
@@ -55,6 +60,16 @@ impl Samples {
         windows
     }
 
+    /// The mean over all rounds of the parts in which servers and client waited for a CPU that others used.
+    pub(super) fn waited(&self) -> (f64, f64) {
+        let rounds = || self.0.values().flatten();
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+        let count = rounds().count().max(1) as f64;
+        let server: f64 = rounds().map(|round| round.server_waited).sum();
+        let client: f64 = rounds().map(|round| round.client_waited).sum();
+        (server / count, client / count)
+    }
+
     /// The median of each number over the rounds; what was lost is summed up.
     pub(super) fn median(&self, window: u32, kind: Kind) -> Option<Sample> {
         let rounds = self.0.get(&(window, kind))?;
@@ -66,6 +81,8 @@ impl Samples {
             answer: median(rounds, |round| round.answer)?,
             cpu: median(rounds, |round| round.cpu)?,
             lost: rounds.iter().map(|round| round.lost).sum(),
+            server_waited: median(rounds, |round| round.server_waited)?,
+            client_waited: median(rounds, |round| round.client_waited)?,
         })
     }
 }
@@ -84,7 +101,17 @@ pub(super) mod tests {
 
     pub(in crate::bench) fn sample(rate: f64) -> Sample {
         let time = Duration::from_micros(200);
-        Sample { elapsed: time, rate, p50: time, p99: time, answer: time / 2, cpu: 5.0, lost: 1 }
+        Sample {
+            elapsed: time,
+            rate,
+            p50: time,
+            p99: time,
+            answer: time / 2,
+            cpu: 5.0,
+            lost: 1,
+            server_waited: 0.2,
+            client_waited: 0.1,
+        }
     }
 
     #[test]
