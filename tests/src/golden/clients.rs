@@ -28,6 +28,12 @@ fn identifiers() -> Vec<Row> {
             advertise().given(OTHER_IAID),
         ),
         Row::answered(
+            "E13_two_associations_in_a_boot",
+            "the IP stack asks beside PXE, for itself and for less: the same address",
+            &message(SOLICIT).option(6, &[0, 23]).ia_na(OTHER_IAID, &[]),
+            advertise().given(OTHER_IAID),
+        ),
+        Row::answered(
             "E12_a_duid_is_opaque",
             "a DUID-LLT that holds somebody else's MAC: the address is that of the Ethernet source",
             &bare(SOLICIT).option(CLIENT_ID, b"\0\x01\0\x01time\x02\0\0\0\0\x99").ia_na(IAID, &[]),

@@ -1,8 +1,9 @@
 //! One table of what comes in and what becomes of it. Each row is run by the classifier and the responder on the host
 //! (`tests/golden.rs`), and by the steering program in the kernel (`tests/parity.rs`).
 //!
-//! A row is named after the rule that it is about: E, U and P rules are those of boot clients (EDK2, U-Boot), D rules are a
-//! server's duties by RFC 9915, S rules the steering, W rules the wire below DHCPv6. To add one, add it to the table of its kind.
+//! A row is named after the rule that it is about: E and U rules are what EDK2 and U-Boot insist on, D rules a server's duties
+//! (the number is a section of RFC 9915), FQDN rules those of RFC 4704, L rules our own limits, S rules the steering, W rules the
+//! wire below DHCPv6. To add a row, add it to the table of its kind.
 
 mod answer;
 mod clients;

@@ -1,12 +1,9 @@
 //! Other people's decoders read the answers that the machines got: etherparse the headers and checksums, dhcproto the message.
 
-use std::{net::Ipv6Addr, panic};
+use std::net::Ipv6Addr;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use dhcproto::{
-    Decodable as _, Decoder,
-    v6::{DhcpOption, Message, MessageType, OptionCode},
-};
+use dhcproto::v6::{DhcpOption, MessageType, OptionCode};
 use dhcpv6macd::{policy::BaseAddress, wire::MacAddr};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
@@ -15,6 +12,7 @@ use super::{
     machine::{Step, mac_of},
     message::{CLIENT_PORT, SERVER_PORT},
 };
+use crate::golden::decode;
 
 /// What the decoders found.
 #[derive(Debug, Default)]
@@ -83,16 +81,8 @@ fn datagram(frame: &[u8], ports: (u16, u16), to: Option<MacAddr>) -> Result<&[u8
     Ok(udp.payload())
 }
 
-/// Decodes a whole message. dhcproto panics on some input: that is an error as any other.
-fn decode(payload: &[u8]) -> Result<Message> {
-    let decoded = panic::catch_unwind(|| Message::decode(&mut Decoder::new(payload)));
-    Ok(decoded.ok().context("dhcproto panicked")??)
-}
-
 #[cfg(test)]
 mod tests {
-    use dhcproto::Encodable as _;
-
     use super::*;
     use crate::population::message::Messages;
 
@@ -119,7 +109,6 @@ mod tests {
             let expected: &[u16] =
                 if step == Step::Solicit { &[1, 3, 6, 8, 16, 61, 62] } else { &[1, 2, 3, 6, 8, 16, 61, 62] };
             assert_eq!(codes, expected);
-            assert_eq!(message.to_vec().unwrap().len(), frame.len() - 62, "nothing is lost in reading");
         }
     }
 
