@@ -263,13 +263,13 @@ impl<'a, T: Transmit> Run<'a, T> {
             return;
         };
         let Ok(number) = u32::try_from(machine) else { return };
+        self.population.samples.keep(machine, asking.step, frame);
         if let Err(fault) = self.population.judge(number, asking.step, &received) {
             self.outcome.wrong += 1;
             self.outcome.first_wrong.get_or_insert((received.machine, fault));
             self.end(machine);
             return;
         }
-        self.population.samples.keep(machine, asking.step, frame);
         let now = Instant::now();
         self.outcome.answers.record(now.duration_since(asking.sent));
         match asking.step {
