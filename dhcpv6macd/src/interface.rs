@@ -1,7 +1,7 @@
 //! The interface that the daemon serves: found once, followed while the daemon runs.
 
 use std::{
-    io,
+    fs, io,
     net::{IpAddr, Ipv6Addr},
     os::fd::OwnedFd,
 };
@@ -19,6 +19,9 @@ use crate::{
     netlink::{Changes, NetlinkError, Requests},
     wire::MacAddr,
 };
+
+/// Where clients and relay agents send to.
+const GROUPS: [[u8; 16]; 2] = [ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS];
 
 /// Where the interface's MAC, MTU and addresses come from.
 pub struct Interface {
@@ -140,10 +143,20 @@ impl Interface {
     pub fn join_groups(&self) -> io::Result<OwnedFd> {
         let socket =
             socket_with(net::AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(ipproto::UDP))?;
-        for group in [ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS] {
+        for group in GROUPS {
             sockopt::set_ipv6_add_membership(&socket, &Ipv6Addr::from(group), self.index)?;
         }
         Ok(socket)
+    }
+
+    /// Is the interface in those groups? The kernel forgets it when IPv6 leaves the interface, as it does while the MTU is below
+    /// 1280; the socket that joined then knows nothing of it, and takes the next member's place along when it is closed.
+    ///
+    /// # Errors
+    ///
+    /// Where `/proc` is not mounted.
+    pub fn has_joined_groups(&self) -> io::Result<bool> {
+        Ok(are_members(&fs::read_to_string("/proc/thread-self/net/igmp6")?, self.index))
     }
 
     async fn link(&self) -> Result<LinkMessage, InterfaceError> {
@@ -154,6 +167,20 @@ impl Interface {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Reads the kernel's table of memberships (`igmp6_mc_seq_show`, `net/ipv6/mcast.c`): index, name and address, in hexadecimal
+/// digits, of each.
+fn are_members(table: &str, index: u32) -> bool {
+    let index = index.to_string();
+    let is_member = |group: [u8; 16]| {
+        let group = format!("{:032x}", u128::from_be_bytes(group));
+        table.lines().any(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            fields.next() == Some(&index) && fields.nth(1) == Some(&group)
+        })
+    };
+    GROUPS.into_iter().all(is_member)
 }
 
 fn is_vlan_on(link: &LinkMessage, index: u32) -> bool {
@@ -229,6 +256,15 @@ mod tests {
         assert!(!is_vlan_on(&link(8, InfoKind::Vlan), 7));
         assert!(!is_vlan_on(&link(7, InfoKind::MacVlan), 7));
         assert_eq!(name_of(&link(7, InfoKind::Vlan)).as_deref(), Some("eth1.20"));
+    }
+
+    #[test]
+    fn memberships_are_those_of_the_interface_and_of_both_groups() {
+        let first = "2    rack0           ff020000000000000000000000010002     1 00000004 0\n";
+        let second = "2    rack0           ff050000000000000000000000010003     1 00000004 0\n";
+        assert!(are_members(&format!("{first}{second}"), 2));
+        assert!(!are_members(first, 2));
+        assert!(!are_members(&format!("{first}{second}"), 22));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub enum StartError {
         source: InterfaceError,
     },
     /// The interface has no IPv6.
-    #[error("interface {interface}: cannot join the DHCPv6 groups ({source}); is IPv6 disabled on it?")]
+    #[error("interface {interface}: cannot join the DHCPv6 groups ({source}); is its MTU below 1280, or IPv6 off?")]
     Groups {
         /// Its name.
         interface: String,

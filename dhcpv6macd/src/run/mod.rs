@@ -17,7 +17,7 @@ use self::{answer::Answerer, source::Source, totals::Totals, workers::Workers};
 use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::TransmitRing,
-    interface::{Facts, Interface},
+    interface::{Facts, Interface, InterfaceError},
     local::Local,
     policy::Policy,
     privilege,
@@ -52,8 +52,8 @@ struct Daemon<'a> {
     local: Arc<ArcSwap<Local>>,
     source: Source,
     workers: Workers,
-    /// Held: the memberships end with it.
-    groups: OwnedFd,
+    /// Held: the memberships end with it. `None` while the interface has no IPv6.
+    groups: Option<OwnedFd>,
     /// Held: nobody else gets them.
     _ports: Vec<OwnedFd>,
 }
@@ -96,7 +96,7 @@ impl<'a> Daemon<'a> {
             server_duid = %policy.server_duid,
             "serving"
         );
-        Ok(Self { config, interface, facts, local, source, workers, groups, _ports: ports })
+        Ok(Self { config, interface, facts, local, source, workers, groups: Some(groups), _ports: ports })
     }
 
     /// Follows the interface until told to stop.
@@ -119,11 +119,7 @@ impl<'a> Daemon<'a> {
     /// Makes what the interface has now what the program steers and what the workers answer from.
     async fn follow_interface(&mut self) -> Result<(), ServeError> {
         let facts = self.interface.facts().await?;
-        // The kernel forgets memberships when IPv6 leaves the interface, as it does while its MTU is below 1280.
-        match self.interface.join_groups() {
-            Ok(groups) => self.groups = groups,
-            Err(error) => warn!(%error, "cannot join the DHCPv6 groups; trying again when the interface changes"),
-        }
+        self.follow_groups()?;
         if facts == self.facts {
             return Ok(());
         }
@@ -131,6 +127,19 @@ impl<'a> Daemon<'a> {
         self.local.store(Arc::new(local(self.config, &facts)));
         info!(mac = %facts.mac, link_local = %facts.link_local, addresses = ?facts.addresses, "interface changed");
         self.facts = facts;
+        Ok(())
+    }
+
+    /// Joins the DHCPv6 groups again where the interface has left them.
+    fn follow_groups(&mut self) -> Result<(), ServeError> {
+        if self.interface.has_joined_groups().map_err(InterfaceError::from)? {
+            return Ok(());
+        }
+        self.groups = None;
+        match self.interface.join_groups() {
+            Ok(groups) => self.groups = Some(groups),
+            Err(error) => warn!(%error, "cannot join the DHCPv6 groups; trying again when the interface changes"),
+        }
         Ok(())
     }
 

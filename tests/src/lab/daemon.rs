@@ -93,6 +93,15 @@ impl Daemon {
         host.execute(&Self::command(arguments)?, START_LIMIT)
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// Where it still runs after ten seconds, with all that it said.
+    pub fn wait(self) -> Result<Ended> {
+        self.process.wait(STOP_LIMIT)
+    }
+
     /// Its process: signals, process number, log.
     #[must_use]
     pub fn process(&self) -> &Process {
@@ -111,8 +120,17 @@ impl Daemon {
     ///
     /// Where it does not end well, or does not say what it counted.
     pub fn stop(self) -> Result<Stopped> {
+        self.stop_by(Signal::TERM)
+    }
+
+    /// Stops it by a signal.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not end well, or does not say what it counted.
+    pub fn stop_by(self, signal: Signal) -> Result<Stopped> {
         let asked = Instant::now();
-        self.process.signal(Signal::TERM)?;
+        self.process.signal(signal)?;
         let ended = self.process.wait(STOP_LIMIT)?;
         let took = asked.elapsed();
         ensure!(ended.status.success(), "the daemon ended with {}: {}", ended.status, ended.output.trim_end());

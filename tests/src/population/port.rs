@@ -2,7 +2,10 @@
 
 use std::{io, os::fd::AsFd, time::Duration};
 
-use dhcpv6macd::datapath::ring::{ReceiveRing, TransmitRing};
+use dhcpv6macd::datapath::{
+    Receive as _, Transmit as _,
+    ring::{ReceiveRing, TransmitRing},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -44,5 +47,38 @@ impl Port {
     /// Those of [`ReceiveRing::open`] and [`TransmitRing::open`].
     pub fn open(interface: u32, mtu: u32) -> io::Result<Self> {
         Ok(Self { receive: ReceiveRing::open(interface, None)?, transmit: TransmitRing::open(interface, mtu)? })
+    }
+
+    /// Sends one frame as it is.
+    ///
+    /// # Errors
+    ///
+    /// Where the interface does not take it.
+    pub fn send(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.transmit.transmit(|buffer| {
+            buffer.get_mut(..frame.len())?.copy_from_slice(frame);
+            Some(frame.len())
+        });
+        if self.transmit.flush().sent == 1 { Ok(()) } else { Err(io::Error::other("the interface takes no frame")) }
+    }
+
+    /// Every IPv6 frame that has come in or does before `quiet` passes without one; frames of one's own host are among them.
+    ///
+    /// # Errors
+    ///
+    /// Where waiting for frames fails.
+    pub fn frames(&mut self, quiet: Duration) -> io::Result<Vec<Vec<u8>>> {
+        let mut frames = Vec::new();
+        loop {
+            let before = frames.len();
+            self.receive.receive(usize::MAX, |frame| frames.push(frame.to_vec()));
+            if frames.len() == before {
+                self.receive.wait(quiet)?;
+                self.receive.receive(usize::MAX, |frame| frames.push(frame.to_vec()));
+                if frames.len() == before {
+                    return Ok(frames);
+                }
+            }
+        }
     }
 }
