@@ -1,4 +1,5 @@
 //! Real clients from Debian as machines of the rack: each gets its prefix and its MAC from the real daemon, and keeps them.
+#![cfg(test)]
 
 use std::{
     fs,

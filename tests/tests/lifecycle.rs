@@ -1,4 +1,5 @@
 //! The daemon through its life: what keeps it from starting, what happens to its interface, and what it leaves behind.
+#![cfg(test)]
 
 use std::{
     collections::BTreeSet,

@@ -9,29 +9,28 @@ use libc::sock_filter;
 /// Bytes of a frame that a filter lets through: all.
 const ALL: u32 = u32::MAX;
 
-/// A socket filter for IPv6 frames without a VLAN tag that carry UDP to one of `ports`: what the rings are to look at. Which of
-/// them are ours the worker decides, as it does behind the steering program.
+/// A socket filter for IPv6 frames to this host that carry UDP to one of `ports`: what the rings are to look at. Which of them are
+/// ours the worker decides, as it does behind the steering program.
+///
+/// A frame with a VLAN tag is none of them: when it comes here, the kernel has forgotten the tag, and taken note that it found no
+/// host for it (`__netif_receive_skb_core`, `net/core/dev.c`).
 #[must_use]
 pub fn filter(ports: &[u16]) -> Vec<sock_filter> {
-    // `SKF_AD_VLAN_TAG_PRESENT`: the kernel has moved the tag out of the frame.
-    let vlan = libc::SKF_AD_OFF.cast_unsigned().wrapping_add(libc::SKF_AD_VLAN_TAG_PRESENT.cast_unsigned());
+    let packet_type = libc::SKF_AD_OFF.cast_unsigned().wrapping_add(libc::SKF_AD_PKTTYPE.cast_unsigned());
+    let reject = statement(libc::BPF_RET | libc::BPF_K, 0);
+    let mut program = vec![load(libc::BPF_B, packet_type), unless(u32::from(libc::PACKET_OTHERHOST), 1), reject];
     let conditions = [
-        (load(libc::BPF_B, vlan), 0),
         (load(libc::BPF_H, offset(IPV6_OFFSET - 2)), u32::from(ETHERTYPE_IPV6)),
         (load(libc::BPF_B, offset(IPV6_OFFSET + 6)), u32::from(NEXT_HEADER_UDP)),
     ];
-    let mut program = Vec::new();
     for (load, wanted) in conditions {
-        program.extend([load, jump_if(wanted, 1), statement(libc::BPF_RET | libc::BPF_K, 0)]);
+        program.extend([load, jump_if(wanted, 1), reject]);
     }
     program.push(load(libc::BPF_H, offset(UDP_OFFSET + 2)));
     for port in ports {
-        // Equal: on to the next instruction, which accepts. Not equal: past it.
-        let mut test = jump_if(u32::from(*port), 0);
-        test.jf = 1;
-        program.extend([test, statement(libc::BPF_RET | libc::BPF_K, ALL)]);
+        program.extend([unless(u32::from(*port), 1), statement(libc::BPF_RET | libc::BPF_K, ALL)]);
     }
-    program.push(statement(libc::BPF_RET | libc::BPF_K, 0));
+    program.push(reject);
     program
 }
 
@@ -79,6 +78,11 @@ fn statement(code: u32, operand: u32) -> sock_filter {
 /// Skips `skip` instructions if the value is `wanted`.
 fn jump_if(wanted: u32, skip: u8) -> sock_filter {
     jump(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, wanted, skip)
+}
+
+/// Skips `skip` instructions unless the value is `wanted`.
+fn unless(wanted: u32, skip: u8) -> sock_filter {
+    sock_filter { jt: 0, jf: skip, ..jump_if(wanted, 0) }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "operation codes of classic BPF have 16 bits")]

@@ -9,7 +9,7 @@ use dhcpv6macd::{
 use dhcpv6macd_ebpf::{PassReason, Service, Verdict};
 use etherparse::{
     EtherType, IpFragOffset, IpHeaders, IpNumber, Ipv6Extensions, Ipv6FragmentHeader, Ipv6Header, Ipv6RawExtHeader,
-    PacketBuilder, SingleVlanHeader,
+    PacketBuilder, SingleVlanHeader, VlanId,
 };
 
 use super::{
@@ -79,7 +79,8 @@ fn addresses() -> Vec<Row> {
 
 fn tagged() -> Vec<Row> {
     let vlan = |tpid: u16| {
-        let tag = SingleVlanHeader { ether_type: EtherType::IPV6, ..SingleVlanHeader::default() };
+        let vlan_id = VlanId::try_new(20).expect("a VLAN");
+        let tag = SingleVlanHeader { ether_type: EtherType::IPV6, vlan_id, ..SingleVlanHeader::default() };
         let plain = Envelope::default().around(&solicit());
         let (addresses, packet) = plain.split_at(12);
         let (_, packet) = packet.split_at(2);

@@ -1,0 +1,135 @@
+//! The daemon's command line, as a person at a shell meets it.
+#![cfg(test)]
+
+use std::{fs, path::PathBuf, process::Command};
+
+use dhcpv6macd_tests::lab::{Daemon, Host, ROUTER_INTERFACE, Rack};
+use tempfile::TempDir;
+
+const LEAST: [&str; 4] = ["--interface", "eth1", "--base-address", "2001:db8:0:1::"];
+
+/// Runs the binary with nothing of ours in its environment, and returns its exit status and what it wrote: to standard
+/// output, to standard error.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let daemon = Daemon::command(&[]).unwrap();
+    let mut command = Command::new(daemon.get_program());
+    command.env_clear().envs(variables.iter().copied()).args(arguments);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn checked(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let (status, shown, errors) = run(arguments, variables);
+    assert_eq!((status, errors.as_str()), (Some(0), ""));
+    shown
+}
+
+/// A configuration without the comments that say where each line comes from.
+fn bare(configuration: &str) -> Vec<String> {
+    let lines = configuration.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.split("  # ").next().unwrap_or(line).to_owned()).collect()
+}
+
+fn file(directory: &TempDir, text: &str) -> PathBuf {
+    let file = directory.path().join("lab.toml");
+    fs::write(&file, text).unwrap();
+    file
+}
+
+#[test]
+fn what_check_shows_can_be_read_back() {
+    let directory = TempDir::new().unwrap();
+    let flags = [
+        "-workers=3",
+        "-http-boot-url-template",
+        "https://[{{.BaseAddress}}]/\"{{.MAC}}\"?{%25}",
+        "--t1",
+        "1h",
+        "-xdp-mode",
+        "generic",
+        "--check",
+    ];
+    let shown = checked(&[&LEAST[..], &flags].concat(), &[]);
+    let file = file(&directory, &shown);
+    let again = checked(&["--config", file.to_str().unwrap(), "--check"], &[]);
+    assert_eq!(bare(&shown), bare(&again));
+    assert!(shown.contains("# server-duid is not set: the DUID-LL of the interface"), "{shown}");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let directory = TempDir::new().unwrap();
+    let file = file(&directory, "interface = \"file0\"\nbase-address = \"2001:db8:1::\"\nworkers = 1\n");
+    let variables = [("DHCPV6MACD_BASE_ADDRESS", "2001:db8:2::"), ("DHCPV6MACD_WORKERS", "2")];
+    let shown = checked(&["-config", file.to_str().unwrap(), "-workers", "3", "-check"], &variables);
+    let value = |name: &str| bare(&shown).into_iter().find(|line| line.starts_with(name)).unwrap();
+    for (name, expected) in [("interface", "file0"), ("base-address", "2001:db8:2::"), ("workers", "3")] {
+        assert!(value(name).ends_with(&format!("= \"{expected}\"")), "{shown}");
+    }
+}
+
+#[test]
+fn a_refusal_is_one_line_with_status_2() {
+    let directory = TempDir::new().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let fifo = fifo.to_str().unwrap();
+    let file = file(&directory, "interface = \"eth1\"\n\nbase-adress = \"2001:db8::\"\n");
+    let file = file.to_str().unwrap();
+    for (arguments, line) in [
+        (vec!["--config", file], format!("{file}:3: there is no setting base-adress; did you mean base-address?")),
+        (vec!["--config", fifo], format!("--config {fifo}: cannot be read: not a regular file")),
+        (vec!["--config", "/"], "--config /: cannot be read: not a regular file".to_owned()),
+        (vec!["-interface", "eth1"], "--base-address is missing; give it on the command line, in DHCPV6MACD_BASE_ADDRESS, or in the file named by --config".to_owned()),
+        (vec!["-base-address", "2001:db8::1", "-interface", "eth1"], "--base-address 2001:db8::1: bits are set below /80, where each machine's MAC goes; did you mean 2001:db8::?".to_owned()),
+        ([&LEAST[..], &["-ipxe-x86-64-efi", file]].concat(), format!("--ipxe-x86-64-efi {file}: not an EFI program: it does not start with MZ")),
+        ([&LEAST[..], &["-tls-cert-file", file]].concat(), format!("--tls-cert-file {file}: there is no PEM block CERTIFICATE in it")),
+        ([&LEAST[..], &["-netboot-dir", fifo]].concat(), format!("--netboot-dir {fifo}: cannot be read: Not a directory (os error 20)")),
+    ] {
+        for check in [&["--check"][..], &[]] {
+            let (status, shown, errors) = run(&[&arguments[..], check].concat(), &[]);
+            assert_eq!((status, shown.as_str(), errors), (Some(2), "", format!("dhcpv6macd: {line}\n")));
+        }
+    }
+    let (status, _, errors) = run(&LEAST, &[("DHCPV6MACD_WORKRS", "1")]);
+    assert_eq!(status, Some(2));
+    assert_eq!(errors, "dhcpv6macd: DHCPV6MACD_WORKRS: there is no such setting; did you mean DHCPV6MACD_WORKERS?\n");
+    let (status, _, errors) = run(&["--no-such-flag"], &[]);
+    assert!(status == Some(2) && errors.contains("--no-such-flag"), "{errors}");
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let (status, shown, errors) = run(&["--help"], &[]);
+    assert_eq!((status, errors.as_str()), (Some(0), ""));
+    assert!(shown.contains("--base-address <PREFIX>") && shown.contains("[default: 12h]"), "{shown}");
+    assert_eq!(
+        run(&["-version"], &[]),
+        (Some(0), format!("dhcpv6macd {}\n", env!("CARGO_PKG_VERSION")), String::new())
+    );
+}
+
+#[test]
+fn the_log_is_a_persons_or_a_programs() {
+    let rack = Rack::new(0).unwrap();
+    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::"];
+    let daemon = Daemon::start(&rack.router, &arguments).unwrap();
+    let log = daemon.stop().unwrap().ended.output;
+    for line in log.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(value.get("message").is_some() && value.get("timestamp").is_some(), "{line}");
+    }
+    let shown = human_log(&rack.router, &[&arguments[..], &["--log-level", "info"]].concat());
+    assert!(shown.contains("serving interface=\"rack0\" prefix=2001:db8::/80"), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "no colours where nobody sees them: {shown}");
+    assert_eq!(human_log(&rack.router, &[&arguments[..], &["--log-level", "warn"]].concat()), "");
+}
+
+/// What the daemon writes until it has served for a moment.
+fn human_log(host: &Host, arguments: &[&str]) -> String {
+    let daemon = Daemon::command(&[]).unwrap();
+    let mut command = Command::new("timeout");
+    command.args(["--signal=TERM", "2"]).arg(daemon.get_program()).args(arguments);
+    host.execute(&command, std::time::Duration::from_secs(20)).unwrap().output
+}
