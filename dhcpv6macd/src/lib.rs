@@ -5,7 +5,7 @@
 //! ```text
 //!  NIC ──XDP── not ours ─────────────────▶ kernel, untouched
 //!        │
-//!        └─ ours ── XDP_REDIRECT ──▶ steering link ──▶ receive rings, one per worker   [datapath]
+//!        └─ ours ── XDP_REDIRECT ──▶ steering link ──▶ receive rings, one a worker     [datapath]
 //!                                                            │
 //!                                           wire: bytes become a datagram, a message
 //!                                           respond + policy: message becomes an outcome
@@ -14,13 +14,18 @@
 //!  NIC ◀────────────── transmit ring ◀───────────────────────┘                         [datapath]
 //! ```
 //!
+//! All DHCPv6 goes to the first worker, which after a batch naps for a moment before it looks again: waking a worker costs the
+//! CPU that brings the frame more than the frame does. Everything else stays with one worker a flow.
+//!
 //! # Rooms
 //!
 //! * [`cli`], [`config`]: flags, environment and file become one [`config::Config`], or one clear line of refusal.
 //! * [`wire`]: bytes become types and types become bytes: datagrams, DHCPv6.
-//! * [`policy`]: which address a machine gets, and for how long.
+//! * [`policy`]: which address a machine gets, and for how long; the template of its boot URL.
 //! * [`respond`]: a request and the policy become an outcome. Pure.
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
+//! * [`interface`], [`netlink`]: what the interface has, and when that changes; [`local`]: the same as the workers see it.
+//! * [`privilege`]: what the process may do, asked before it does anything. [`log`]: where it tells what it does.
 //! * [`run`]: puts the rooms together, keeps the interface's addresses in step, ends on a signal.
 //!
 //! # Invariants

@@ -2,6 +2,7 @@
 
 mod answer;
 mod error;
+mod follow;
 mod source;
 mod totals;
 mod workers;
@@ -10,15 +11,14 @@ use std::{os::fd::OwnedFd, sync::Arc, thread};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 pub use self::error::{RunError, ServeError, StartError};
-use self::{answer::Answerer, source::Source, totals::Totals, workers::Workers};
+use self::{answer::Answerer, follow::Follower, source::Source, totals::Totals, workers::Workers};
 use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::TransmitRing,
-    interface::{Facts, Interface, InterfaceError},
-    local::Local,
+    interface::{Facts, Interface},
     policy::Policy,
     privilege,
     wire::Duid,
@@ -46,14 +46,8 @@ pub fn run(config: &Config) -> Result<(), RunError> {
 
 /// Everything that runs.
 struct Daemon<'a> {
-    config: &'a Config,
-    interface: Interface,
-    facts: Facts,
-    local: Arc<ArcSwap<Local>>,
-    source: Source,
+    follower: Follower<'a>,
     workers: Workers,
-    /// Held: the memberships end with it. `None` while the interface has no IPv6.
-    groups: Option<OwnedFd>,
     /// Held: nobody else gets them.
     _ports: Vec<OwnedFd>,
 }
@@ -72,7 +66,7 @@ impl<'a> Daemon<'a> {
         let groups = interface
             .join_groups()
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
-        let local = local(config, &facts);
+        let local = follow::local(config, &facts);
         let policy = policy(config, &facts);
         let ports = source::hold_ports(&interface.name, &local)?;
 
@@ -96,7 +90,8 @@ impl<'a> Daemon<'a> {
             server_duid = %policy.server_duid,
             "serving"
         );
-        Ok(Self { config, interface, facts, local, source, workers, groups: Some(groups), _ports: ports })
+        let follower = Follower { config, interface, facts, local, source, groups: Some(groups) };
+        Ok(Self { follower, workers, _ports: ports })
     }
 
     /// Follows the interface until told to stop.
@@ -107,47 +102,17 @@ impl<'a> Daemon<'a> {
                     info!(signal = name, "stopping");
                     return Ok(());
                 }
-                changed = self.interface.changed() => {
-                    changed?;
-                    self.follow_interface().await?;
-                }
+                followed = self.follower.next() => followed?,
                 () = self.workers.ended() => return Err(ServeError::WorkerEnded),
             }
         }
     }
 
-    /// Makes what the interface has now what the program steers and what the workers answer from.
-    async fn follow_interface(&mut self) -> Result<(), ServeError> {
-        let facts = self.interface.facts().await?;
-        self.follow_groups()?;
-        if facts == self.facts {
-            return Ok(());
-        }
-        self.source.set_own_addresses(&facts.addresses)?;
-        self.local.store(Arc::new(local(self.config, &facts)));
-        info!(mac = %facts.mac, link_local = %facts.link_local, addresses = ?facts.addresses, "interface changed");
-        self.facts = facts;
-        Ok(())
-    }
-
-    /// Joins the DHCPv6 groups again where the interface has left them.
-    fn follow_groups(&mut self) -> Result<(), ServeError> {
-        if self.interface.has_joined_groups().map_err(InterfaceError::from)? {
-            return Ok(());
-        }
-        self.groups = None;
-        match self.interface.join_groups() {
-            Ok(groups) => self.groups = Some(groups),
-            Err(error) => warn!(%error, "cannot join the DHCPv6 groups; trying again when the interface changes"),
-        }
-        Ok(())
-    }
-
     /// Ends the workers and says what was done.
     fn stop(mut self) -> Result<(), ServeError> {
-        self.source.detach();
+        self.follower.source.detach();
         let mut totals = Totals::default();
-        self.source.count(&mut totals)?;
+        self.follower.source.count(&mut totals)?;
         let stopped = self.workers.stop(&mut totals);
         info!(counters = %totals, "stopped");
         stopped
@@ -156,16 +121,6 @@ impl<'a> Daemon<'a> {
 
 fn workers_default() -> usize {
     thread::available_parallelism().map_or(1, Into::into).min(WORKERS_DEFAULT_MAX)
-}
-
-fn local(config: &Config, facts: &Facts) -> Local {
-    Local {
-        mac: facts.mac,
-        link_local: facts.link_local,
-        addresses: facts.addresses.clone(),
-        dhcpv6_port: config.dhcpv6_port,
-        tftp_port: config.tftp.map(|listen| listen.port()),
-    }
 }
 
 fn policy(config: &Config, facts: &Facts) -> Policy {
