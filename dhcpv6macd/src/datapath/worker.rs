@@ -222,3 +222,52 @@ pub fn pin(index: usize) -> io::Result<()> {
     only.set(cpu);
     Ok(sched_setaffinity(None, &only)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::memory::{MemoryReceive, MemoryTransmit},
+        *,
+    };
+
+    /// Says back what it hears, and nothing to who says nothing.
+    struct Parrot;
+
+    impl Answer for Parrot {
+        fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
+            reply.get_mut(..frame.len())?.copy_from_slice(frame);
+            (!frame.is_empty()).then_some(frame.len())
+        }
+    }
+
+    fn counted(counters: &WorkerCounters) -> Vec<(&'static str, u64)> {
+        let counts = counters.each().map(|(name, counter)| (name, counter.load(Ordering::Relaxed)));
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    #[test]
+    fn frames_are_answered_in_order_a_batch_at_a_time() {
+        let frames = (0..100_u8).map(|number| if number == 3 { Vec::new() } else { vec![number] });
+        let mut receive = MemoryReceive(frames.collect());
+        let mut transmit = MemoryTransmit::new(BATCH, 60);
+        let counters = WorkerCounters::default();
+        let mut batch = || serve_batch(&mut receive, &mut transmit, &mut Parrot, &counters).received;
+        assert_eq!([batch(), batch(), batch()], [BATCH, 100 - BATCH, 0]);
+        assert_eq!(
+            transmit.sent,
+            (0..100).filter(|number| *number != 3).map(|number| vec![number]).collect::<Vec<_>>()
+        );
+        assert_eq!(counted(&counters), [("sent", 99)]);
+    }
+
+    #[test]
+    fn what_finds_no_slot_and_what_finds_no_taker_is_counted() {
+        let mut receive = MemoryReceive((0..5_u8).map(|number| vec![number]).collect());
+        let mut transmit = MemoryTransmit::new(2, 60);
+        transmit.is_down = true;
+        let counters = WorkerCounters::default();
+        let served = serve_batch(&mut receive, &mut transmit, &mut Parrot, &counters);
+        assert_eq!(served, Served { received: 5, queued: 0 });
+        assert_eq!(counted(&counters), [("transmit_full", 3), ("transmit_failed", 2)]);
+    }
+}
