@@ -48,10 +48,13 @@ enum Task {
         args: Vec<OsString>,
     },
     /// Set up, build, and boot a rack of simulated machines in network namespaces (root)
+    #[command(disable_help_flag = true)]
     Demo(Passed),
     /// Set up, build, and measure the daemon in network namespaces (root)
+    #[command(disable_help_flag = true)]
     Bench(Passed),
     /// Set up, build, and run every test, the real clients included (root)
+    #[command(disable_help_flag = true)]
     Test(Passed),
     /// Run every gate of the project and print what ran and how long
     Ci,
@@ -76,7 +79,7 @@ struct BuildArgs {
 
 #[derive(Args)]
 struct Passed {
-    /// Passed on as they are
+    /// Passed on as they are, --help too
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
