@@ -123,6 +123,18 @@ fn an_address_is_ours_as_long_as_the_interface_has_it() {
 }
 
 #[test]
+fn more_addresses_than_the_program_can_know_are_no_reason_to_end() {
+    let rack = Rack::new(1).unwrap();
+    let daemon = start(&rack, &NATIVE);
+    for number in (1..=300).rev() {
+        rack.router.ip(&format!("-6 address add 2001:db8:0:1:1::{number:x}/64 dev {ROUTER_INTERFACE}")).unwrap();
+    }
+    daemon.process().wait_for(LIMIT, |line| line.contains("2001:db8:0:1:1::1,")).unwrap();
+    all_are_answered(&rack);
+    daemon.stop().unwrap();
+}
+
+#[test]
 fn a_daemon_without_its_interface_ends_and_says_so() {
     for datapath in [NATIVE, PACKET] {
         let rack = Rack::new(1).unwrap();

@@ -59,7 +59,8 @@ pub enum StartError {
     },
     /// The interface cannot run XDP this way.
     #[error(
-        "interface {interface}: it cannot run XDP in {mode} mode ({source}); try --xdp-mode generic or --datapath packet"
+        "interface {interface}: it cannot run XDP in {mode} mode ({source}; some drivers want a smaller MTU); try {}",
+        way_out(*mode)
     )]
     Unsupported {
         /// Its name.
@@ -112,6 +113,13 @@ pub enum StartError {
     /// The control plane cannot be started.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
+}
+
+const fn way_out(mode: XdpMode) -> &'static str {
+    match mode {
+        XdpMode::Native => "--xdp-mode generic or --datapath packet",
+        XdpMode::Generic => "--datapath packet",
+    }
 }
 
 fn stop_who(holders: &str) -> String {

@@ -78,7 +78,7 @@ impl<'a> Daemon<'a> {
         let local = Arc::new(ArcSwap::from_pointee(local));
         let workers = Workers::start(rings, transmit, || Answerer::new(policy.clone(), Arc::clone(&local)));
         let workers = workers.map_err(StartError::Workers)?;
-        source.steer(&interface.name)?;
+        source.steer(config, &interface).await?;
 
         info!(
             interface = interface.name,

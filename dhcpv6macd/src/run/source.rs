@@ -19,8 +19,8 @@ use crate::{
 
 /// An open source of frames. Dropped, the interface is as it was before.
 pub(super) enum Source {
-    /// The steering program in its mode, and the link that it redirects to.
-    Xdp { program: SteeringProgram, mode: XdpMode, link: SteeringLink },
+    /// The steering program, where it is attached, and the link that it redirects to.
+    Xdp { program: SteeringProgram, mode: Option<XdpMode>, link: SteeringLink },
     /// The rings are on the interface itself.
     Packet,
 }
@@ -35,12 +35,12 @@ impl Source {
     ) -> Result<(Self, Vec<ReceiveRing>), StartError> {
         let fanout = packet::fanout(local.dhcpv6_port);
         match config.datapath {
-            Datapath::Xdp(mode) => {
-                let (program, mode) = attach(mode, interface, local).await?;
+            Datapath::Xdp(_) => {
+                let program = load(interface, local)?;
                 let queues = u32::try_from(workers).unwrap_or(u32::MAX);
                 let link = SteeringLink::create(queues).await.map_err(StartError::Link)?;
                 let rings = link.open_rings(&fanout, workers).map_err(StartError::Rings)?;
-                Ok((Self::Xdp { program, mode, link }, rings))
+                Ok((Self::Xdp { program, mode: None, link }, rings))
             }
             Datapath::Packet => {
                 let filter = packet::filter(&ports(local));
@@ -51,11 +51,12 @@ impl Source {
     }
 
     /// From now on our frames come to the rings.
-    pub(super) fn steer(&mut self, interface: &str) -> Result<(), StartError> {
-        match self {
-            Self::Xdp { program, link, .. } => link.connect(program).map_err(|error| steering(interface, error)),
-            Self::Packet => Ok(()),
+    pub(super) async fn steer(&mut self, config: &Config, interface: &Interface) -> Result<(), StartError> {
+        if let (Self::Xdp { program, mode, link }, Datapath::Xdp(wanted)) = (self, config.datapath) {
+            link.connect(program).map_err(|error| steering(&interface.name, error))?;
+            *mode = Some(attach(program, wanted, interface).await?);
         }
+        Ok(())
     }
 
     /// From now on our frames go to the kernel, as all others.
@@ -89,33 +90,39 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Xdp { mode, .. } => write!(formatter, "xdp {mode}"),
+            Self::Xdp { mode: Some(mode), .. } => write!(formatter, "xdp {mode}"),
+            Self::Xdp { mode: None, .. } => formatter.write_str("xdp, not attached"),
             Self::Packet => formatter.write_str("packet"),
         }
     }
 }
 
-/// Loads the steering program and attaches it in the first mode that the interface takes.
-async fn attach(
-    wanted: config::XdpMode,
-    interface: &Interface,
-    local: &Local,
-) -> Result<(SteeringProgram, XdpMode), StartError> {
+/// Loads the steering program and tells it what is ours.
+fn load(interface: &Interface, local: &Local) -> Result<SteeringProgram, StartError> {
     let steering = |error| steering(&interface.name, error);
     let mut program = SteeringProgram::load(local).map_err(steering)?;
     program.forward_log().map_err(steering)?;
     program.set_own_addresses(&local.addresses).map_err(steering)?;
+    Ok(program)
+}
+
+/// Attaches the steering program in the first mode that the interface takes.
+async fn attach(
+    program: &mut SteeringProgram,
+    wanted: config::XdpMode,
+    interface: &Interface,
+) -> Result<XdpMode, StartError> {
     let (mode, fallback) = match wanted {
         config::XdpMode::Auto => (XdpMode::Native, Some(XdpMode::Generic)),
         config::XdpMode::Native => (XdpMode::Native, None),
         config::XdpMode::Generic => (XdpMode::Generic, None),
     };
     let refused = match (program.attach(interface.index, mode), fallback) {
-        (Ok(()), _) => return Ok((program, mode)),
+        (Ok(()), _) => return Ok(mode),
         (Err(AttachError::Unsupported { source, .. }), Some(fallback)) => {
             info!(reason = %source, "the interface cannot run XDP in {mode} mode: trying {fallback}");
             match program.attach(interface.index, fallback) {
-                Ok(()) => return Ok((program, fallback)),
+                Ok(()) => return Ok(fallback),
                 Err(refused) => refused,
             }
         }

@@ -175,6 +175,7 @@ impl Transmit for TransmitRing {
         }
         let kicked = send(&self.socket, &[], SendFlags::DONTWAIT);
         let sent = self.queue.settle();
+        // Once replies were given up, no later one waits before something has gone out.
         self.futile = if sent > 0 { 0 } else { self.futile + 1 };
         let patient = matches!(kicked, Ok(_) | Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR));
         let failed = if patient && self.futile < FUTILE_FLUSHES_MAX { 0 } else { self.queue.withdraw() };
