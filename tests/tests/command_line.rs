@@ -126,6 +126,18 @@ fn the_log_is_a_persons_or_a_programs() {
     assert_eq!(human_log(&rack.router, &[&arguments[..], &["--log-level", "warn"]].concat()), "");
 }
 
+#[test]
+fn who_closes_the_log_does_not_end_the_daemon() {
+    let rack = Rack::new(0).unwrap();
+    let daemon = Daemon::command(&["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::"]).unwrap();
+    let mut command = Command::new("bash");
+    // It ends by SIGTERM, of which it cannot tell any more.
+    let script = r#"timeout --preserve-status --signal=TERM 3 "$@" 2>&1 | head -n 1; exit "${PIPESTATUS[0]}""#;
+    command.args(["-c", script, "bash"]).arg(daemon.get_program()).args(daemon.get_args());
+    let ended = rack.router.execute(&command, std::time::Duration::from_secs(20)).unwrap();
+    assert!(ended.status.success() && ended.output.contains("serving"), "{}: {}", ended.status, ended.output);
+}
+
 /// What the daemon writes until it has served for a moment.
 fn human_log(host: &Host, arguments: &[&str]) -> String {
     let daemon = Daemon::command(&[]).unwrap();

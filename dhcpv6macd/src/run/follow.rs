@@ -32,7 +32,7 @@ impl Follower<'_> {
     pub(super) async fn next(&mut self) -> Result<(), ServeError> {
         self.interface.changed().await?;
         let facts = self.facts().await?;
-        self.join_groups()?;
+        self.join_groups();
         if facts == self.facts {
             return Ok(());
         }
@@ -54,16 +54,17 @@ impl Follower<'_> {
     }
 
     /// Joins the DHCPv6 groups again where the interface has left them.
-    fn join_groups(&mut self) -> Result<(), ServeError> {
-        if self.interface.has_joined_groups().map_err(InterfaceError::from)? {
-            return Ok(());
+    fn join_groups(&mut self) {
+        match self.interface.has_joined_groups() {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => return warn!(%error, "cannot see whether the interface is still in the DHCPv6 groups"),
         }
         self.groups = None;
         match self.interface.join_groups() {
             Ok(groups) => self.groups = Some(groups),
             Err(error) => warn!(%error, "cannot join the DHCPv6 groups; trying again when the interface changes"),
         }
-        Ok(())
     }
 }
 

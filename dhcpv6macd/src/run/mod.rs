@@ -32,9 +32,14 @@ use crate::{
 pub fn run(config: &Config) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
     runtime.block_on(async {
-        // Listened to first: a signal during the start ends the daemon behind it.
         let mut signals = Signals::listen().map_err(StartError::Runtime)?;
-        let mut daemon = Daemon::start(config).await?;
+        let mut daemon = tokio::select! {
+            started = Daemon::start(config) => started?,
+            name = signals.next() => {
+                info!(signal = name, "stopping, not started yet");
+                return Ok(());
+            }
+        };
         let served = daemon.serve(&mut signals).await;
         if let Err(broken) = &served {
             error!("{broken}");
