@@ -41,11 +41,11 @@ pub fn run(config: &Config) -> Result<(), RunError> {
             }
         };
         let served = daemon.serve(&mut signals).await;
-        if let Err(broken) = &served {
+        let stopped = daemon.stop();
+        for broken in [&served, &stopped].into_iter().filter_map(|result| result.as_ref().err()) {
             error!("{broken}");
         }
-        daemon.stop()?;
-        Ok(served?)
+        Ok(served.and(stopped)?)
     })
 }
 
@@ -117,9 +117,10 @@ impl<'a> Daemon<'a> {
     fn stop(mut self) -> Result<(), ServeError> {
         self.follower.source.detach();
         let mut totals = Totals::default();
-        self.follower.source.count(&mut totals)?;
+        let counted = self.follower.source.count(&mut totals);
         let stopped = self.workers.stop(&mut totals);
         info!(counters = %totals, "stopped");
+        counted?;
         stopped
     }
 }

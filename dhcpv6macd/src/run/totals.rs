@@ -32,9 +32,9 @@ mod tests {
     #[test]
     fn counters_of_one_name_are_summed() {
         let mut totals = Totals::default();
-        for (name, count) in [("sent_reply", 1), ("drop_truncated", 0), ("sent_reply", 2), ("receive_solicit", 3)] {
+        for (name, count) in [("send_reply", 1), ("pass_truncated", 0), ("send_reply", 2), ("receive_solicit", 3)] {
             totals.add(name, count);
         }
-        assert_eq!(totals.to_string(), "receive_solicit=3 sent_reply=3");
+        assert_eq!(totals.to_string(), "receive_solicit=3 send_reply=3");
     }
 }
