@@ -13,6 +13,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 pub use self::settings::Settings;
 use crate::{
+    datapath::attach::XdpMode,
     policy::{BaseAddress, Lifetimes, UrlTemplate},
     wire::Duid,
 };
@@ -71,21 +72,10 @@ pub struct TlsFiles {
 /// How frames reach the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Datapath {
-    /// The steering program redirects them.
-    Xdp(XdpMode),
+    /// The steering program redirects them, in this mode, or in the first that works.
+    Xdp(Option<XdpMode>),
     /// A socket on the interface takes copies of them.
     Packet,
-}
-
-/// Where the steering program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum XdpMode {
-    /// In the driver, or else in the kernel's generic hook.
-    Auto,
-    /// In the driver.
-    Native,
-    /// In the generic hook, behind the driver.
-    Generic,
 }
 
 /// How the log is written.

@@ -12,11 +12,14 @@ use jiff::{Span, SpanRelativeTo, Unit};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX, XdpMode,
+    Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX,
     files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_efi, check_pem},
     settings::{Origin, SETTINGS, Setting, Settings},
 };
-use crate::policy::{Lifetimes, UrlTemplate};
+use crate::{
+    datapath::attach::XdpMode,
+    policy::{Lifetimes, UrlTemplate},
+};
 
 impl Config {
     /// Parses every text, and looks at every file that one names. Touches nothing.
@@ -102,7 +105,7 @@ impl Texts<'_> {
     }
 
     fn datapath(&self) -> Result<Datapath, ConfigError> {
-        let mode = self.required("xdp-mode", xdp_mode)?;
+        let mode = self.required("xdp-mode", xdp_mode_or_auto)?;
         let is_xdp = self.required("datapath", |text| match text {
             "xdp" => Ok(true),
             "packet" => Ok(false),
@@ -188,11 +191,11 @@ fn workers(text: &str) -> Result<NonZeroUsize, &'static str> {
     count.ok_or("not a number of threads, 1 to 64")
 }
 
-fn xdp_mode(text: &str) -> Result<XdpMode, &'static str> {
+fn xdp_mode_or_auto(text: &str) -> Result<Option<XdpMode>, &'static str> {
     match text {
-        "auto" => Ok(XdpMode::Auto),
-        "native" => Ok(XdpMode::Native),
-        "generic" => Ok(XdpMode::Generic),
+        "auto" => Ok(None),
+        "native" => Ok(Some(XdpMode::Native)),
+        "generic" => Ok(Some(XdpMode::Generic)),
         _ => Err("there are auto, native and generic"),
     }
 }

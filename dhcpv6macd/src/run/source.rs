@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::{StartError, totals::Totals};
 use crate::{
-    config::{self, Config, Datapath},
+    config::{Config, Datapath},
     datapath::{
         attach::{AttachError, SteeringProgram, XdpMode, program_name},
         offload, packet, port,
@@ -109,26 +109,20 @@ fn load(interface: &Interface, local: &Local) -> Result<SteeringProgram, StartEr
 /// Attaches the steering program in the first mode that the interface takes.
 async fn attach(
     program: &mut SteeringProgram,
-    wanted: config::XdpMode,
+    wanted: Option<XdpMode>,
     interface: &Interface,
 ) -> Result<XdpMode, StartError> {
-    let (mode, fallback) = match wanted {
-        config::XdpMode::Auto => (XdpMode::Native, Some(XdpMode::Generic)),
-        config::XdpMode::Native => (XdpMode::Native, None),
-        config::XdpMode::Generic => (XdpMode::Generic, None),
-    };
-    let refused = match (program.attach(interface.index, mode), fallback) {
-        (Ok(()), _) => return Ok(mode),
-        (Err(AttachError::Unsupported { source, .. }), Some(fallback)) => {
-            info!(reason = %source, "the interface cannot run XDP in {mode} mode: trying {fallback}");
-            match program.attach(interface.index, fallback) {
-                Ok(()) => return Ok(fallback),
-                Err(refused) => refused,
-            }
-        }
-        (Err(refused), _) => refused,
-    };
-    Err(refusal(refused, interface).await)
+    let (mut mode, fallback) = wanted.map_or((XdpMode::Native, Some(XdpMode::Generic)), |mode| (mode, None));
+    let mut attached = program.attach(interface.index, mode);
+    if let (Err(AttachError::Unsupported { source, .. }), Some(fallback)) = (&attached, fallback) {
+        info!(reason = %source, "the interface cannot run XDP in {mode} mode: trying {fallback}");
+        mode = fallback;
+        attached = program.attach(interface.index, mode);
+    }
+    match attached {
+        Ok(()) => Ok(mode),
+        Err(refused) => Err(refusal(refused, interface).await),
+    }
 }
 
 async fn refusal(refused: AttachError, interface: &Interface) -> StartError {
