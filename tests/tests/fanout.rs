@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::Ipv6Addr, os::fd::AsFd as _, time::Duration};
 
-use dhcpv6macd::datapath::{Receive as _, packet, ring::ReceiveRing};
+use dhcpv6macd::datapath::{Receive as _, classic_bpf, ring::ReceiveRing};
 use dhcpv6macd_tests::{
     lab::{End, Host, cable},
     population::Port,
@@ -49,8 +49,8 @@ fn dhcpv6_goes_to_the_first_ring_and_a_flow_stays_with_one() {
     cable(End { host: &router, interface: "rack0", mac: None }, End { host: &machines, interface: "eth0", mac: None })
         .unwrap();
     let (inside, outside) = (router.index_of("rack0").unwrap(), machines.index_of("eth0").unwrap());
-    let filter = packet::filter(&[547, 69]);
-    let open = || ReceiveRing::open_group(inside, Some(&filter), &packet::fanout(547), RINGS);
+    let filter = classic_bpf::filter(&[547, 69]);
+    let open = || ReceiveRing::open_group(inside, Some(&filter), &classic_bpf::fanout(547), RINGS);
     let mut rings = router.run(open).unwrap().unwrap();
     let mut port = machines.run(|| Port::open(outside, MTU)).unwrap().unwrap();
 

@@ -14,7 +14,7 @@ use aya::{
     EbpfLoader,
     programs::{Xdp, XdpMode, loaded_programs},
 };
-use dhcpv6macd::datapath::attach::STEERING_PROGRAM;
+use dhcpv6macd::datapath::steering::STEERING_PROGRAM;
 use dhcpv6macd_tests::{
     lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack},
     population::{Counterpart, Goal, Load, Outcome, Population, Port},

@@ -9,7 +9,7 @@ use aya::{
     maps::{HashMap, MapData, PerCpuArray, xdp::DevMap},
     programs::{TestRun as _, Xdp},
 };
-use dhcpv6macd::{datapath::attach::STEERING_PROGRAM, local::Local};
+use dhcpv6macd::{datapath::steering::STEERING_PROGRAM, local::Local};
 use dhcpv6macd_ebpf::{Verdict, classify, header::IPV6_OFFSET, map as abi};
 use dhcpv6macd_tests::{
     capture::Capture,

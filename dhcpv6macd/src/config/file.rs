@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     ConfigError,
-    files::open_regular,
+    named_files::open_regular,
     settings::{Origin, SETTINGS, Settings, nearest},
 };
 

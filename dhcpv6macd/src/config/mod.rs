@@ -5,7 +5,7 @@
 //! * [`parse`](Config::new): texts become a [`Config`].
 
 mod file;
-mod files;
+mod named_files;
 mod parse;
 pub mod settings;
 
@@ -13,7 +13,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 pub use self::settings::Settings;
 use crate::{
-    datapath::attach::XdpMode,
+    datapath::steering::XdpMode,
     policy::{BaseAddress, Lifetimes, UrlTemplate},
     wire::Duid,
 };

@@ -13,11 +13,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX,
-    files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_efi, check_pem},
+    named_files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_efi, check_pem},
     settings::{Origin, SETTINGS, Setting, Settings},
 };
 use crate::{
-    datapath::attach::XdpMode,
+    datapath::steering::XdpMode,
     policy::{Lifetimes, UrlTemplate},
 };
 

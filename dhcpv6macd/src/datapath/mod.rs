@@ -1,11 +1,10 @@
 //! Frames in and frames out.
 
-pub mod attach;
+pub mod classic_bpf;
 pub mod memory;
 mod mmap;
 pub mod namespace;
 pub mod offload;
-pub mod packet;
 pub mod port;
 pub mod ring;
 pub mod steering;

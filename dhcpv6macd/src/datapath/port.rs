@@ -11,7 +11,7 @@ use std::{
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with, sockopt};
 
-use super::{packet, sys};
+use super::{classic_bpf, sys};
 
 /// Opens a socket on a UDP port of one interface that takes everything and keeps nothing.
 ///
@@ -22,7 +22,7 @@ pub fn hold(interface: &str, port: u16) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(ipproto::UDP))?;
     sockopt::set_ipv6_v6only(&socket, true)?;
     sys::bind_to_device(&socket, interface)?;
-    sys::attach_filter(&socket, &packet::nothing())?;
+    sys::attach_filter(&socket, &classic_bpf::nothing())?;
     bind(&socket, &SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0))?;
     Ok(socket)
 }

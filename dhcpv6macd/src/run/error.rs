@@ -3,10 +3,7 @@
 use std::io;
 
 use crate::{
-    datapath::{
-        attach::{AttachError, XdpMode},
-        steering::SteeringError,
-    },
+    datapath::steering::{SteeringLinkError, SteeringProgramError, XdpMode},
     interface::InterfaceError,
 };
 
@@ -76,11 +73,11 @@ pub enum StartError {
         /// Its name.
         interface: String,
         /// What the kernel said.
-        source: Box<AttachError>,
+        source: Box<SteeringProgramError>,
     },
     /// The steering link cannot be made.
     #[error("cannot make the steering link, a veth pair into a private network namespace: {0}")]
-    Link(SteeringError),
+    Link(SteeringLinkError),
     /// VLAN tags are taken out of the frames before XDP sees them.
     #[error(
         "interface {interface}: it takes the tags out of the frames for {devices}, so that XDP cannot tell them from untagged ones; \
@@ -134,7 +131,7 @@ pub enum ServeError {
     Interface(#[from] InterfaceError),
     /// The steering program cannot be told what is ours.
     #[error("the steering program cannot be kept in step: {0}")]
-    Steering(Box<AttachError>),
+    Steering(Box<SteeringProgramError>),
     /// A worker ended by itself.
     #[error("a worker ended")]
     WorkerEnded,
@@ -143,8 +140,8 @@ pub enum ServeError {
     Worker(io::Error),
 }
 
-impl From<AttachError> for ServeError {
-    fn from(error: AttachError) -> Self {
+impl From<SteeringProgramError> for ServeError {
+    fn from(error: SteeringProgramError) -> Self {
         Self::Steering(error.into())
     }
 }

@@ -8,10 +8,9 @@ use super::{StartError, totals::Totals};
 use crate::{
     config::{Config, Datapath},
     datapath::{
-        attach::{AttachError, SteeringProgram, XdpMode, program_name},
-        offload, packet, port,
+        classic_bpf, offload, port,
         ring::ReceiveRing,
-        steering::SteeringLink,
+        steering::{SteeringLink, SteeringProgram, SteeringProgramError, XdpMode, program_name},
     },
     interface::Interface,
     local::Local,
@@ -33,7 +32,7 @@ impl Source {
         local: &Local,
         workers: usize,
     ) -> Result<(Self, Vec<ReceiveRing>), StartError> {
-        let fanout = packet::fanout(local.dhcpv6_port);
+        let fanout = classic_bpf::fanout(local.dhcpv6_port);
         match config.datapath {
             Datapath::Xdp(_) => {
                 let program = load(interface, local)?;
@@ -43,7 +42,7 @@ impl Source {
                 Ok((Self::Xdp { program, mode: None, link }, rings))
             }
             Datapath::Packet => {
-                let filter = packet::filter(&ports(local));
+                let filter = classic_bpf::filter(&ports(local));
                 let rings = ReceiveRing::open_group(interface.index, Some(&filter), &fanout, workers);
                 Ok((Self::Packet, rings.map_err(StartError::Rings)?))
             }
@@ -67,7 +66,7 @@ impl Source {
     }
 
     /// Makes exactly these addresses ours.
-    pub(super) fn set_own_addresses(&mut self, addresses: &[Ipv6Addr]) -> Result<(), AttachError> {
+    pub(super) fn set_own_addresses(&mut self, addresses: &[Ipv6Addr]) -> Result<(), SteeringProgramError> {
         match self {
             Self::Xdp { program, .. } => program.set_own_addresses(addresses),
             // The workers look themselves.
@@ -76,7 +75,7 @@ impl Source {
     }
 
     /// Adds what the steering program counted.
-    pub(super) fn count(&self, totals: &mut Totals) -> Result<(), AttachError> {
+    pub(super) fn count(&self, totals: &mut Totals) -> Result<(), SteeringProgramError> {
         if let Self::Xdp { program, .. } = self {
             for (verdict, count) in program.counters()? {
                 totals.add(verdict.name(), count);
@@ -114,7 +113,7 @@ async fn attach(
 ) -> Result<XdpMode, StartError> {
     let (mut mode, fallback) = wanted.map_or((XdpMode::Native, Some(XdpMode::Generic)), |mode| (mode, None));
     let mut attached = program.attach(interface.index, mode);
-    if let (Err(AttachError::Unsupported { source, .. }), Some(fallback)) = (&attached, fallback) {
+    if let (Err(SteeringProgramError::Unsupported { source, .. }), Some(fallback)) = (&attached, fallback) {
         info!(reason = %source, "the interface cannot run XDP in {mode} mode: trying {fallback}");
         mode = fallback;
         attached = program.attach(interface.index, mode);
@@ -125,17 +124,17 @@ async fn attach(
     }
 }
 
-async fn refusal(refused: AttachError, interface: &Interface) -> StartError {
-    if let AttachError::Busy = refused {
+async fn refusal(refused: SteeringProgramError, interface: &Interface) -> StartError {
+    if let SteeringProgramError::Busy = refused {
         return busy(interface).await;
     }
-    if let AttachError::Unsupported { mode, source } = refused {
+    if let SteeringProgramError::Unsupported { mode, source } = refused {
         return StartError::Unsupported { interface: interface.name.clone(), mode, source };
     }
     steering(&interface.name, refused)
 }
 
-fn steering(interface: &str, error: AttachError) -> StartError {
+fn steering(interface: &str, error: SteeringProgramError) -> StartError {
     StartError::Steering { interface: interface.to_owned(), source: error.into() }
 }
 

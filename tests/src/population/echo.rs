@@ -4,7 +4,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use dhcpv6macd::datapath::{
-    Answer, packet,
+    Answer, classic_bpf,
     ring::{ReceiveRing, TransmitRing},
     worker::{Stop, Worker},
 };
@@ -36,7 +36,7 @@ impl Answer for Echo {
 /// Where the rings cannot be opened, or waiting for frames fails.
 pub fn serve(interface: u32, mtu: u32, nap: Option<Duration>, ready: impl FnOnce()) -> io::Result<()> {
     let worker = Worker {
-        receive: ReceiveRing::open(interface, Some(&packet::filter(&[SERVER_PORT])))?,
+        receive: ReceiveRing::open(interface, Some(&classic_bpf::filter(&[SERVER_PORT])))?,
         transmit: TransmitRing::open(interface, mtu)?,
         answer: Echo,
         counters: Arc::default(),

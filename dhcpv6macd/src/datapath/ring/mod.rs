@@ -22,7 +22,7 @@ use self::{
     queue::{ReceiveQueue, TransmitQueue},
     slots::{BLOCK_SIZE, BLOCK_SLOTS, SLOT_SIZE, Slots},
 };
-use super::{Flushed, Receive, Transmit, mmap::Mapping, packet, sys};
+use super::{Flushed, Receive, Transmit, classic_bpf, mmap::Mapping, sys};
 
 /// Slots of a receive ring: a burst of so many frames fits before the worker has looked once. 4 MiB.
 const RECEIVE_SLOTS: usize = 2048;
@@ -68,7 +68,7 @@ impl ReceiveRing {
         count: usize,
     ) -> io::Result<Vec<Self>> {
         // Between its birth and its entry into the group a ring would get what goes to the others too.
-        let closed = packet::nothing();
+        let closed = classic_bpf::nothing();
         let open = |_| Self::open(interface, filter.map(|_| &closed[..]));
         let rings: Vec<Self> = (0..count).map(open).collect::<io::Result<_>>()?;
         if let [first, others @ ..] = &rings[..]

@@ -10,13 +10,11 @@ use rtnetlink::{
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
-use super::{
-    attach::{AttachError, SteeringProgram},
-    namespace::Namespace,
-    ring::ReceiveRing,
-    sys,
+use super::{SteeringProgram, SteeringProgramError};
+use crate::{
+    datapath::{namespace::Namespace, ring::ReceiveRing, sys},
+    netlink::{NetlinkError, Requests},
 };
-use crate::netlink::{NetlinkError, Requests};
 
 /// Name of the end that the steering program redirects to.
 const NEAR_END: &str = "near";
@@ -35,7 +33,7 @@ pub struct SteeringLink {
 
 /// Why there is no steering link.
 #[derive(Debug, thiserror::Error)]
-pub enum SteeringError {
+pub enum SteeringLinkError {
     /// The namespace or its interfaces cannot be had.
     #[error(transparent)]
     Namespace(#[from] io::Error),
@@ -50,7 +48,7 @@ impl SteeringLink {
     /// # Errors
     ///
     /// Without `CAP_NET_ADMIN` and `CAP_SYS_ADMIN`, or where the kernel has no veth.
-    pub async fn create(queues: u32) -> Result<Self, SteeringError> {
+    pub async fn create(queues: u32) -> Result<Self, SteeringLinkError> {
         let namespace = Namespace::anonymous()?;
         let netlink = Requests::open_in(&namespace)?;
         netlink.ask(netlink.handle.link().add(pair(queues)).execute()).await?;
@@ -75,9 +73,9 @@ impl SteeringLink {
     /// # Errors
     ///
     /// Those of [`SteeringProgram::steer_to`].
-    pub fn connect(&self, program: &mut SteeringProgram) -> Result<(), AttachError> {
+    pub fn connect(&self, program: &mut SteeringProgram) -> Result<(), SteeringProgramError> {
         // An interface in a map is looked up in the namespace of who writes it there.
-        self.namespace.run(|| program.steer_to(self.near_end)).map_err(AttachError::Namespace)?
+        self.namespace.run(|| program.steer_to(self.near_end)).map_err(SteeringProgramError::Namespace)?
     }
 }
 

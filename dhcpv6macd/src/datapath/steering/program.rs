@@ -39,7 +39,7 @@ impl fmt::Display for XdpMode {
 
 /// Why the steering program does not run.
 #[derive(Debug, thiserror::Error)]
-pub enum AttachError {
+pub enum SteeringProgramError {
     /// The kernel does not take the object.
     #[error("the kernel does not load the steering program: {0}")]
     Load(#[from] EbpfError),
@@ -89,7 +89,7 @@ impl SteeringProgram {
     /// # Errors
     ///
     /// Without `CAP_BPF` and `CAP_NET_ADMIN`, or where the kernel is too old.
-    pub fn load(local: &Local) -> Result<Self, AttachError> {
+    pub fn load(local: &Local) -> Result<Self, SteeringProgramError> {
         let tftp_port = local.tftp_port.unwrap_or(0);
         let mut ebpf = EbpfLoader::new()
             .override_global(abi::DHCPV6_PORT, &local.dhcpv6_port, true)
@@ -103,8 +103,8 @@ impl SteeringProgram {
     ///
     /// # Errors
     ///
-    /// [`AttachError::Busy`] and [`AttachError::Unsupported`] tell what is in the way.
-    pub fn attach(&mut self, interface: u32, mode: XdpMode) -> Result<(), AttachError> {
+    /// [`SteeringProgramError::Busy`] and [`SteeringProgramError::Unsupported`] tell what is in the way.
+    pub fn attach(&mut self, interface: u32, mode: XdpMode) -> Result<(), SteeringProgramError> {
         let program = program(&mut self.ebpf)?;
         let flags = match mode {
             XdpMode::Native => aya::programs::XdpMode::Driver,
@@ -113,7 +113,7 @@ impl SteeringProgram {
         let link = program.attach_to_if_index(interface, flags).map_err(|error| refusal(error, mode))?;
         let link = program.take_link(link)?;
         // Where the kernel has no link for XDP, aya attaches by netlink; dropped, that is undone.
-        self.link = Some(link.try_into().map_err(|_| AttachError::NoLink)?);
+        self.link = Some(link.try_into().map_err(|_| SteeringProgramError::NoLink)?);
         Ok(())
     }
 
@@ -127,11 +127,11 @@ impl SteeringProgram {
     /// # Errors
     ///
     /// Where there is no such interface.
-    pub fn steer_to(&mut self, near_end: u32) -> Result<(), AttachError> {
-        let map = self.ebpf.map_mut(abi::STEERING_LINK).ok_or(AttachError::Missing(abi::STEERING_LINK))?;
+    pub fn steer_to(&mut self, near_end: u32) -> Result<(), SteeringProgramError> {
+        let map = self.ebpf.map_mut(abi::STEERING_LINK).ok_or(SteeringProgramError::Missing(abi::STEERING_LINK))?;
         DevMap::try_from(map)?.set(0, near_end, None, 0).map_err(|error| match error {
-            XdpMapError::MapError(error) => AttachError::Map(error),
-            XdpMapError::ChainedProgramNotSupported => AttachError::NoLink,
+            XdpMapError::MapError(error) => SteeringProgramError::Map(error),
+            XdpMapError::ChainedProgramNotSupported => SteeringProgramError::NoLink,
         })
     }
 
@@ -141,8 +141,8 @@ impl SteeringProgram {
     /// # Errors
     ///
     /// Where the kernel has no memory for another.
-    pub fn set_own_addresses(&mut self, addresses: &[Ipv6Addr]) -> Result<(), AttachError> {
-        let map = self.ebpf.map_mut(abi::OWN_ADDRESSES).ok_or(AttachError::Missing(abi::OWN_ADDRESSES))?;
+    pub fn set_own_addresses(&mut self, addresses: &[Ipv6Addr]) -> Result<(), SteeringProgramError> {
+        let map = self.ebpf.map_mut(abi::OWN_ADDRESSES).ok_or(SteeringProgramError::Missing(abi::OWN_ADDRESSES))?;
         let mut map: HashMap<&mut MapData, [u8; 16], u8> = HashMap::try_from(map)?;
         let addresses = most(addresses);
         let known: Vec<[u8; 16]> = map.keys().collect::<Result<_, _>>()?;
@@ -160,8 +160,8 @@ impl SteeringProgram {
     /// # Errors
     ///
     /// Where the map cannot be read.
-    pub fn counters(&self) -> Result<impl Iterator<Item = (Verdict, u64)>, AttachError> {
-        let map = self.ebpf.map(abi::COUNTERS).ok_or(AttachError::Missing(abi::COUNTERS))?;
+    pub fn counters(&self) -> Result<impl Iterator<Item = (Verdict, u64)>, SteeringProgramError> {
+        let map = self.ebpf.map(abi::COUNTERS).ok_or(SteeringProgramError::Missing(abi::COUNTERS))?;
         let map: PerCpuArray<&MapData, u64> = PerCpuArray::try_from(map)?;
         let count = |verdict: Verdict| Ok((verdict, map.get(&verdict.index(), 0)?.iter().sum()));
         let counts: Vec<_> = Verdict::ALL.into_iter().map(count).collect::<Result<_, MapError>>()?;
@@ -173,23 +173,23 @@ impl SteeringProgram {
     /// # Errors
     ///
     /// Where the log cannot be read.
-    pub fn forward_log(&mut self) -> Result<(), AttachError> {
+    pub fn forward_log(&mut self) -> Result<(), SteeringProgramError> {
         let mut logger = match EbpfLogger::init(&mut self.ebpf) {
             Err(aya_log::Error::MapNotFound) => return Ok(()),
-            logger => logger.map_err(AttachError::Log)?,
+            logger => logger.map_err(SteeringProgramError::Log)?,
         };
         let forward = move || {
             while poll(&mut [PollFd::new(&logger, PollFlags::IN)], None).is_ok() {
                 logger.flush();
             }
         };
-        thread::Builder::new().name("steering-log".into()).spawn(forward).map_err(AttachError::LogThread)?;
+        thread::Builder::new().name("steering-log".into()).spawn(forward).map_err(SteeringProgramError::LogThread)?;
         Ok(())
     }
 }
 
-fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
-    Ok(ebpf.program_mut(abi::PROGRAM).ok_or(AttachError::Missing(abi::PROGRAM))?.try_into()?)
+fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, SteeringProgramError> {
+    Ok(ebpf.program_mut(abi::PROGRAM).ok_or(SteeringProgramError::Missing(abi::PROGRAM))?.try_into()?)
 }
 
 fn most(addresses: &[Ipv6Addr]) -> &[Ipv6Addr] {
@@ -197,18 +197,18 @@ fn most(addresses: &[Ipv6Addr]) -> &[Ipv6Addr] {
 }
 
 /// What the kernel's error number means (`dev_xdp_attach`, `net/core/dev.c`).
-fn refusal(error: ProgramError, mode: XdpMode) -> AttachError {
+fn refusal(error: ProgramError, mode: XdpMode) -> SteeringProgramError {
     let source = if let ProgramError::SyscallError(call) = error {
         call.io_error
     } else if let ProgramError::XdpError(XdpError::NetlinkError(error)) = error {
         // After EINVAL aya asks once more by netlink, which gives the reason of the driver.
         error.raw_os_error().map_or_else(|| io::Error::other(error.to_string()), io::Error::from_raw_os_error)
     } else {
-        return AttachError::Program(error);
+        return SteeringProgramError::Program(error);
     };
     match source.raw_os_error() {
-        Some(libc::EBUSY | libc::EEXIST) => AttachError::Busy,
-        _ => AttachError::Unsupported { mode, source },
+        Some(libc::EBUSY | libc::EEXIST) => SteeringProgramError::Busy,
+        _ => SteeringProgramError::Unsupported { mode, source },
     }
 }
 
