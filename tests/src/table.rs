@@ -38,7 +38,7 @@ impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
             for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
                 match index {
                     0 => write!(formatter, "{cell:width$}")?,
-                    _ => write!(formatter, "   {cell:>width$}")?,
+                    _ => write!(formatter, "  {cell:>width$}")?,
                 }
             }
             writeln!(formatter)?;
@@ -74,6 +74,6 @@ mod tests {
     fn columns_are_as_wide_as_their_cells() {
         let mut table = Table::new(["mode", "time", "n"]);
         table.row(["native".into(), "1 µs".into(), "200".into()]);
-        assert_eq!(table.to_string(), "mode     time     n\nnative   1 µs   200\n");
+        assert_eq!(table.to_string(), "mode    time    n\nnative  1 µs  200\n");
     }
 }

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
@@ -52,6 +52,13 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{} failed: {status}", shown(command));
     }
     Ok(())
+}
+
+/// Runs to the end, and hands on how it ended.
+pub(crate) fn status(command: &mut Command) -> Result<ExitCode> {
+    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
+    let code = status.code().with_context(|| format!("{} failed: {status}", shown(command)))?;
+    Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// Says what is done, does it, and says how long it took where somebody had to wait.
@@ -128,6 +135,13 @@ mod tests {
     fn failure_names_the_command() {
         let error = run(Command::new("sh").args(["-c", "exit 3"])).unwrap_err().to_string();
         assert!(error.contains("`sh -c exit 3`") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn a_status_is_handed_on_and_a_signal_is_a_failure() {
+        assert_eq!(status(Command::new("sh").args(["-c", "exit 3"])).unwrap(), ExitCode::from(3));
+        let error = status(Command::new("sh").args(["-c", "kill -TERM $$"])).unwrap_err().to_string();
+        assert!(error.contains("signal: 15"), "{error}");
     }
 
     #[test]

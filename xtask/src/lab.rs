@@ -1,6 +1,9 @@
 //! The tests package: the demo, the bench and the tests, all of them root's in network namespaces.
 
-use std::{ffi::OsString, process::Command};
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -21,19 +24,19 @@ pub(crate) enum Scene {
     Bench,
 }
 
-/// Builds, then runs a program of the tests package.
+/// Builds, then runs a program of the tests package, and ends as it does: what is wrong it has said itself.
 ///
 /// # Errors
 ///
-/// Without root's rights, or when a step fails.
-pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<()> {
+/// Without root's rights, or when a step before it fails.
+pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<ExitCode> {
     let name = match scene {
         Scene::Demo => "demo",
         Scene::Bench => "bench",
     };
     let program = ["--package", TESTS, "--bin", name];
     let mut cargo = ready(name, setup::lab, &program)?;
-    command::run(cargo.args(["run", "--quiet", "--release"]).args(program).arg("--").args(args))
+    command::status(cargo.args(["run", "--quiet", "--release"]).args(program).arg("--").args(args))
 }
 
 /// Builds, then runs every test of the workspace.

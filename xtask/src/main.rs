@@ -92,7 +92,7 @@ impl From<&BuildArgs> for Steering {
 
 fn main() -> ExitCode {
     match perform(Cli::parse().task) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("cargo xtask: {error:#}");
             ExitCode::FAILURE
@@ -100,7 +100,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(task: Task) -> Result<()> {
+fn perform(task: Task) -> Result<ExitCode> {
     match task {
         Task::Setup { with } => {
             let (compiler, _) = setup::build()?;
@@ -111,22 +111,21 @@ fn perform(task: Task) -> Result<()> {
                 setup::clippy(&compiler)?;
                 setup::cargo_deny()?;
             }
-            Ok(())
         }
         Task::Build(args) => {
             let daemon = build::all((&args).into())?;
             println!("built {}", daemon.display());
-            Ok(())
         }
         Task::Run { build, args } => {
             let daemon = build::all((&build).into())?;
             let error = Command::new(&daemon).args(args).exec();
-            Err(error).with_context(|| format!("cannot run {}", daemon.display()))
+            return Err(error).with_context(|| format!("cannot run {}", daemon.display()));
         }
-        Task::Demo(passed) => lab::play(Scene::Demo, &passed.args),
-        Task::Bench(passed) => lab::play(Scene::Bench, &passed.args),
-        Task::Test(passed) => lab::test(&passed.args),
-        Task::Ci => ci::run(),
-        Task::Tidy => tidy::run(),
+        Task::Demo(passed) => return lab::play(Scene::Demo, &passed.args),
+        Task::Bench(passed) => return lab::play(Scene::Bench, &passed.args),
+        Task::Test(passed) => lab::test(&passed.args)?,
+        Task::Ci => ci::run()?,
+        Task::Tidy => tidy::run()?,
     }
+    Ok(ExitCode::SUCCESS)
 }

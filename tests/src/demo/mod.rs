@@ -115,12 +115,14 @@ pub fn play(options: &Options) -> Result<bool> {
 /// What is to be seen.
 fn opening(machines: u32, base: BaseAddress) -> String {
     format!(
-        "Power comes back to a rack: {machines} machines ask for their IPv6 address, all at once.
+        "Power comes back to a rack: {machines} machines ask for an address at once.
 
    machines ─── switch ─── rack0 of the router: dhcpv6macd
 
-Each machine has its own MAC and a DUID that does not show it, and is to get {base} + MAC.
-Real: the daemon, the kernel, XDP, the links in network namespaces. Simulated: the machines.
+Each machine has its own MAC, and a DUID that does not show it.
+It is to get {base} + MAC.
+Real: the daemon, the kernel, XDP, the links in network namespaces.
+Simulated: the machines.
 "
     )
 }

@@ -21,9 +21,9 @@ const NAMED_MAX: usize = 10;
 const LEGEND: &str = "\
 time             from the first Solicit to the last Reply
 p50, p99         of a machine's four messages
-steered, passed  frames that the XDP program gave to the daemon, and left to the kernel
-dropped          frames that the daemon did not answer, each for a reason that it counts
-asked again      messages that a machine repeated after a second without an answer";
+steered, passed  frames that XDP gave to the daemon, and left to the kernel
+dropped          frames that the daemon did not answer, each for a counted reason
+again            messages that a machine sent again after a second";
 
 /// What happened in one mode.
 #[derive(Debug)]
@@ -59,13 +59,12 @@ pub(super) fn write(
     base: BaseAddress,
     machines: u32,
 ) -> io::Result<()> {
-    let heading = ["mode", "machines", "answered", "time", "p50", "p99", "steered", "passed", "dropped", "asked again"];
+    let heading = ["mode", "answered", "time", "p50", "p99", "steered", "passed", "dropped", "again"];
     let mut table = Table::new(heading);
     for (mode, report) in reports {
         let outcome = &report.outcome;
         table.row([
             report.datapath.clone(),
-            report.machines.to_string(),
             outcome.exchanges.to_string(),
             time(Some(outcome.elapsed)),
             time(outcome.latency.quantile(500)),
@@ -79,7 +78,7 @@ pub(super) fn write(
     writeln!(out, "\n{table}\n{LEGEND}\n")?;
     if reports.iter().all(|(_, report)| report.is_right()) {
         let mac = mac_of(machines.saturating_sub(1));
-        writeln!(out, "Every machine has exactly its address: two other decoders read the answers as well.")?;
+        writeln!(out, "Every machine has exactly its address, as two other decoders read it too.")?;
         return writeln!(out, "The last one, {mac}, has {}.", base.address_of(mac));
     }
     reports.iter().filter(|(_, report)| !report.is_right()).try_for_each(|(mode, report)| complain(out, *mode, report))
@@ -103,7 +102,8 @@ fn complain(out: &mut impl Write, mode: Mode, report: &Report) -> io::Result<()>
 fn time(duration: Option<Duration>) -> String {
     let Some(duration) = duration else { return "-".into() };
     match duration.as_secs_f64() {
-        seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
+        seconds if seconds < 0.1 => format!("{:.1} ms", seconds * 1e3),
+        seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
         seconds => format!("{seconds:.2} s"),
     }
 }
