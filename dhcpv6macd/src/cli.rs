@@ -60,7 +60,7 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         // As in Go the last one counts.
         .args_override_self(true)
-        .about("Boots machines by the rack over IPv6: prefix/80 + MAC, always, with no leases")
+        .about(env!("CARGO_PKG_DESCRIPTION"))
         .after_help(
             "Flags are written with one dash or two. An environment variable does the same, DHCPV6MACD_BASE_ADDRESS for \
              --base-address, and so does a key of the file. Flags win over the environment, that over the file.",

@@ -2,18 +2,14 @@
 #![cfg(test)]
 
 use dhcpv6macd::respond::Responder;
-use dhcpv6macd_tests::{
-    capture::Capture,
-    golden::{local, policy, rows},
-};
+use dhcpv6macd_tests::golden::{known_frames, local, policy};
 
 /// Times that every frame is answered.
 const ROUNDS: usize = 10;
 
 #[test]
 fn nothing_is_allocated_per_frame() {
-    let captured = Capture::all().unwrap().into_iter().flat_map(|capture| capture.frames);
-    let frames: Vec<_> = rows().into_iter().map(|row| row.frame).chain(captured).collect();
+    let frames = known_frames().unwrap();
     let local = local();
     let mut responder = Responder::new(policy());
     let mut reply = [0; 1514];

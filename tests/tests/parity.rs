@@ -12,8 +12,7 @@ use aya::{
 use dhcpv6macd::{datapath::steering::STEERING_PROGRAM, local::Local};
 use dhcpv6macd_ebpf::{Verdict, classify, header::IPV6_OFFSET, map as abi};
 use dhcpv6macd_tests::{
-    capture::Capture,
-    golden::{local, rows},
+    golden::{self, local, rows},
     lab::Host,
 };
 use proptest::{collection::vec, prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
@@ -80,10 +79,8 @@ fn fits(frame: &[u8]) -> bool {
     frame.len() >= IPV6_OFFSET
 }
 
-/// Every golden row and every frame of every capture, each once.
-fn known_frames() -> BTreeSet<Vec<u8>> {
-    let captured = Capture::all().unwrap().into_iter().flat_map(|capture| capture.frames);
-    rows().into_iter().map(|row| row.frame).chain(captured).filter(|frame| fits(frame)).collect()
+fn known_frames() -> Vec<Vec<u8>> {
+    golden::known_frames().unwrap().into_iter().filter(|frame| fits(frame)).collect()
 }
 
 /// Frames that are almost something that is known: some headers changed, and cut somewhere.
@@ -162,7 +159,7 @@ fn the_kernel_agrees_about_every_captured_frame() {
 #[test]
 fn the_kernel_agrees_about_frames_that_are_almost_something() {
     with_steering_link(|mut program, local| {
-        let frames = almost(known_frames().into_iter().collect());
+        let frames = almost(known_frames());
         let mut runner = TestRunner::deterministic();
         let mut verdicts = BTreeSet::new();
         for _ in 0..4000 {

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 
 use dhcpv6macd::wire::MacAddr;
 use dhcpv6macd_ebpf::{Service, Verdict, classify, header::PAYLOAD_OFFSET};
-use dhcpv6macd_tests::{
-    capture::Capture,
-    golden::{Envelope, judge, judge_message, local, rows},
-};
+use dhcpv6macd_tests::golden::{self, Envelope, judge, judge_message, local};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Longer than any frame here.
@@ -18,11 +15,8 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Every golden row and every captured frame, each once.
 fn known_frames() -> Vec<Vec<u8>> {
-    let captured = Capture::all().unwrap().into_iter().flat_map(|capture| capture.frames);
-    let frames: BTreeSet<_> = rows().into_iter().map(|row| row.frame).chain(captured).collect();
-    frames.into_iter().collect()
+    golden::known_frames().unwrap().into_iter().collect()
 }
 
 /// The DHCPv6 messages in them that are for a server.

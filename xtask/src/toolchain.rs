@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result};
 
 use crate::{command, workspace};
 
-/// The oldest rustc that takes this workspace (its `rust-version`), as (major, minor).
-const RUSTC_MIN: (u32, u32) = (1, 95);
+/// The oldest rustc that takes this workspace.
+const RUSTC_MIN: &str = env!("CARGO_PKG_RUST_VERSION");
 /// The bpf-linker that the steering program was tried with; an older one may write what the kernel refuses.
 pub(crate) const BPF_LINKER: &str = "0.10.3";
 /// Debian's own compiler stands beside rustup's.
@@ -49,7 +49,7 @@ impl Compiler {
     fn at(rustc: PathBuf) -> Option<Self> {
         let version = command::output(command::foreign(&rustc).arg("--version").arg("--verbose")).ok()?;
         let (release, llvm) = versions(&version)?;
-        if number(release)? < RUSTC_MIN {
+        if number(release)? < number(RUSTC_MIN)? {
             return None;
         }
         let sysroot = command::output(command::foreign(&rustc).args(["--print", "sysroot"])).ok()?;

@@ -4,14 +4,10 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 use dhcpv6macd_ebpf::{Service, Verdict, classify, header::PAYLOAD_OFFSET};
-use dhcpv6macd_tests::{
-    capture::Capture,
-    golden::{local, rows},
-};
+use dhcpv6macd_tests::golden::{known_frames, local};
 
 fn main() -> Result<()> {
-    let captured = Capture::all()?.into_iter().flat_map(|capture| capture.frames);
-    let frames: Vec<_> = rows().into_iter().map(|row| row.frame).chain(captured).collect();
+    let frames = known_frames()?;
     write("frame", frames.iter().map(Vec::as_slice))?;
     let ours = frames.iter().filter(|frame| classify(frame.as_slice(), &local()) == Verdict::Steer(Service::Dhcpv6));
     write("message", ours.filter_map(|frame| frame.get(PAYLOAD_OFFSET..)))

@@ -13,9 +13,10 @@ mod limits;
 mod packet;
 mod steering;
 
-use std::net::Ipv6Addr;
+use std::{collections::BTreeSet, net::Ipv6Addr};
 
 pub use answer::{Answer, Association, decode};
+use anyhow::Result;
 use dhcpv6macd::{
     local::Local,
     policy::{Lifetimes, Policy},
@@ -25,6 +26,8 @@ use dhcpv6macd::{
 use dhcpv6macd_ebpf::{PassReason, Service, Verdict};
 pub use judge::{judge, judge_message};
 pub use packet::{Envelope, Message, SOLICIT, message, right};
+
+use crate::capture::Capture;
 
 /// The prefix of every machine.
 pub const BASE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x123, 0x4567, 0, 0, 0, 0);
@@ -88,6 +91,16 @@ impl Row {
 #[must_use]
 pub fn rows() -> Vec<Row> {
     [clients::rows(), duties::rows(), limits::rows(), steering::rows()].concat()
+}
+
+/// The frames of every row and of every capture, each once.
+///
+/// # Errors
+///
+/// Those of [`Capture::all`].
+pub fn known_frames() -> Result<BTreeSet<Vec<u8>>> {
+    let captured = Capture::all()?.into_iter().flat_map(|capture| capture.frames);
+    Ok(rows().into_iter().map(|row| row.frame).chain(captured).collect())
 }
 
 /// Our interface.
