@@ -132,7 +132,7 @@ impl Answer {
     ///
     /// What one of the decoders does not like, and what none of them has read.
     pub fn read(frame: &[u8]) -> Result<Self> {
-        let (envelope, payload) = unwrap(frame)?;
+        let (envelope, payload) = open(frame)?;
         let message = decode(payload)?;
         let mut answer = Self {
             envelope,
@@ -202,7 +202,11 @@ fn once<T>(before: Option<T>) -> Result<()> {
 }
 
 /// The headers of a frame and the payload of its datagram.
-fn unwrap(frame: &[u8]) -> Result<(Envelope, &[u8])> {
+///
+/// # Errors
+///
+/// Where it holds something else than one UDP datagram over IPv6 with a right checksum.
+pub fn open(frame: &[u8]) -> Result<(Envelope, &[u8])> {
     let packet = SlicedPacket::from_ethernet(frame)?;
     let ethernet = packet.link.as_ref().and_then(|link| link.to_header()?.ethernet2()).context("no Ethernet header")?;
     let Some(NetSlice::Ipv6(ipv6)) = &packet.net else { bail!("not IPv6") };

@@ -15,7 +15,7 @@ mod steering;
 
 use std::{collections::BTreeSet, net::Ipv6Addr};
 
-pub use answer::{Answer, Association, decode};
+pub use answer::{Answer, Association, decode, open};
 use anyhow::Result;
 use dhcpv6macd::{
     local::Local,

@@ -3,16 +3,14 @@
 use std::net::Ipv6Addr;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use dhcproto::v6::{DhcpOption, MessageType, OptionCode};
 use dhcpv6macd::{policy::BaseAddress, wire::MacAddr};
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
 use super::{
     Population,
     machine::{Step, mac_of},
-    message::{CLIENT_PORT, SERVER_PORT},
+    message::{ADVERTISE, CLIENT_PORT, IA_NA, REPLY, SERVER_PORT},
 };
-use crate::golden::decode;
+use crate::golden::{Answer, Association, Envelope};
 
 /// What the decoders found.
 #[derive(Debug, Default)]
@@ -47,44 +45,35 @@ fn check_sample(population: &Population, machine: usize, step: Step, mac: MacAdd
 }
 
 fn check_answer(frame: &[u8], step: Step, mac: MacAddr, address: Ipv6Addr) -> Result<()> {
-    let message = decode(datagram(frame, (SERVER_PORT, CLIENT_PORT), Some(mac))?)?;
+    let answer = Answer::read(frame)?;
     let expected = match step {
-        Step::Solicit => MessageType::Advertise,
-        Step::Request => MessageType::Reply,
+        Step::Solicit => ADVERTISE,
+        Step::Request => REPLY,
     };
-    ensure!(message.msg_type() == expected, "a {:?}", message.msg_type());
-    let associations: Vec<_> =
-        message.opts().iter().filter(|option| OptionCode::from(*option) == OptionCode::IANA).collect();
-    let [DhcpOption::IANA(ia_na)] = associations[..] else { bail!("not exactly one IA_NA: {associations:?}") };
-    let addresses: Vec<_> = ia_na.opts.iter().collect();
-    let [DhcpOption::IAAddr(given)] = addresses[..] else {
-        bail!("not exactly one IAADDR in its IA_NA: {addresses:?}")
+    let Envelope { ethernet_destination, source_port, destination_port, .. } = answer.envelope;
+    ensure!(answer.kind == expected, "a message of type {}", answer.kind);
+    ensure!(ethernet_destination == mac, "sent to {ethernet_destination}");
+    ensure!((source_port, destination_port) == (SERVER_PORT, CLIENT_PORT), "ports {:?}", answer.envelope);
+    let [Association { code: IA_NA, addresses, .. }] = &answer.associations[..] else {
+        bail!("not exactly one IA_NA: {:?}", answer.associations)
     };
-    ensure!(given.addr == address, "{} instead of {address}", given.addr);
-    ensure!(given.valid_life >= given.preferred_life && given.valid_life > 0, "lifetimes {given:?}");
-    ensure!(message.opts().get(OptionCode::ServerId).is_some(), "no Server Identifier");
-    ensure!(message.opts().get(OptionCode::ClientId).is_some(), "no Client Identifier");
+    let [(given, preferred, valid)] = addresses[..] else { bail!("not exactly one address: {addresses:?}") };
+    ensure!(given == address, "{given} instead of {address}");
+    ensure!(valid >= preferred && valid > 0, "lifetimes {preferred} and {valid}");
+    ensure!(answer.server_id.is_some(), "no Server Identifier");
+    ensure!(answer.client_id.is_some(), "no Client Identifier");
     Ok(())
-}
-
-/// The payload of a UDP datagram over IPv6 with these ports and a right checksum, in a frame to `to`.
-fn datagram(frame: &[u8], ports: (u16, u16), to: Option<MacAddr>) -> Result<&[u8]> {
-    let packet = SlicedPacket::from_ethernet(frame)?;
-    let ethernet = packet.link.as_ref().and_then(|link| link.to_header()?.ethernet2()).context("no Ethernet header")?;
-    ensure!(to.is_none_or(|mac| ethernet.destination == mac.0), "sent to {:x?}", ethernet.destination);
-    let Some(NetSlice::Ipv6(ipv6)) = &packet.net else { bail!("not IPv6") };
-    let Some(TransportSlice::Udp(udp)) = &packet.transport else { bail!("not UDP") };
-    let header = udp.to_header();
-    ensure!((header.source_port, header.destination_port) == ports, "ports {header:?}");
-    let checksum = header.calc_checksum_ipv6(&ipv6.header().to_header(), udp.payload())?;
-    ensure!(header.checksum == checksum, "UDP checksum {:#06x} instead of {checksum:#06x}", header.checksum);
-    Ok(udp.payload())
 }
 
 #[cfg(test)]
 mod tests {
+    use dhcproto::v6::{self, DhcpOption, MessageType, OptionCode};
+
     use super::*;
-    use crate::population::message::Messages;
+    use crate::{
+        golden::{decode, open},
+        population::message::Messages,
+    };
 
     const NUMBER: u32 = 0x12_3456;
 
@@ -97,11 +86,18 @@ mod tests {
         frame
     }
 
+    /// The message in a frame that a machine sends.
+    fn read(frame: &[u8]) -> v6::Message {
+        let (envelope, payload) = open(frame).unwrap();
+        assert_eq!((envelope.source_port, envelope.destination_port), (CLIENT_PORT, SERVER_PORT));
+        decode(payload).unwrap()
+    }
+
     #[test]
     fn what_a_machine_sends_is_what_others_read() {
         for (step, kind) in [(Step::Solicit, MessageType::Solicit), (Step::Request, MessageType::Request)] {
             let frame = written(step);
-            let message = decode(datagram(&frame, (CLIENT_PORT, SERVER_PORT), None).unwrap()).unwrap();
+            let message = read(&frame);
             assert_eq!((message.msg_type(), message.xid()), (kind, [0xab, 0xcd, 0xef]));
             assert_eq!(frame[6..12], mac_of(NUMBER).0);
             assert_eq!(frame[22..38], "fe80::5054:ff:fe12:3456".parse::<Ipv6Addr>().unwrap().octets());
@@ -115,7 +111,7 @@ mod tests {
     #[test]
     fn a_request_asks_for_the_address() {
         let frame = written(Step::Request);
-        let message = decode(datagram(&frame, (CLIENT_PORT, SERVER_PORT), None).unwrap()).unwrap();
+        let message = read(&frame);
         let Some(DhcpOption::IANA(ia_na)) = message.opts().get(OptionCode::IANA) else { panic!("no IA_NA") };
         let Some(DhcpOption::IAAddr(wish)) = ia_na.opts.get(OptionCode::IAAddr) else { panic!("no IAADDR") };
         assert_eq!(wish.addr.octets(), [7; 16]);
@@ -125,6 +121,6 @@ mod tests {
     fn a_wrong_checksum_is_found() {
         let mut frame = written(Step::Solicit);
         frame[100] ^= 1;
-        assert!(datagram(&frame, (CLIENT_PORT, SERVER_PORT), None).is_err());
+        assert!(open(&frame).is_err());
     }
 }
