@@ -16,6 +16,7 @@ use aya::{
 };
 use dhcpv6macd::datapath::steering::STEERING_PROGRAM;
 use dhcpv6macd_tests::{
+    golden,
     lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack},
     population::{Counterpart, Goal, Load, Outcome, Population, Port},
 };
@@ -222,6 +223,26 @@ fn who_asked_before_the_end_is_answered() {
     assert_eq!(count("steer_dhcpv6"), count("receive_solicit") + count("receive_request"), "{stopped:?}");
     assert_eq!(count("sent"), count("send_advertise") + count("send_reply"), "{stopped:?}");
     assert_eq!(count("sent"), count("steer_dhcpv6"), "{stopped:?}");
+}
+
+#[test]
+fn what_the_steering_link_loses_is_counted() {
+    let rack = Rack::new(1).unwrap();
+    let daemon = start(&rack, &GENERIC);
+    let machine = &rack.machines[0];
+    let interface = machine.index_of(MACHINE_INTERFACE).unwrap();
+    let mut port = machine.run(|| Port::open(interface, MTU)).unwrap().unwrap();
+    let links = fs::read_dir(format!("/proc/{}/fd", daemon.pid().as_raw_nonzero())).unwrap().map(|file| file.unwrap());
+    let mut namespaces = links.filter(|file| fs::read_link(file.path()).unwrap().to_string_lossy().starts_with("net:"));
+    let namespace = namespaces.next().unwrap().path();
+    let mut down = Command::new("nsenter");
+    down.arg(format!("--net={}", namespace.display())).args(["ip", "link", "set", "far", "down"]);
+    rack.router.execute(&down, LIMIT).unwrap().success().unwrap();
+    for _ in 0..5 {
+        port.send(&golden::message(golden::SOLICIT).frame()).unwrap();
+    }
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("steer_dhcpv6"), stopped.counter("link_dropped")), (5, 5), "{stopped:?}");
 }
 
 #[test]

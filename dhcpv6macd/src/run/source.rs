@@ -74,12 +74,13 @@ impl Source {
         }
     }
 
-    /// Adds what the steering program counted.
+    /// Adds what the steering program counted, and what the link behind it lost.
     pub(super) fn count(&self, totals: &mut Totals) -> Result<(), SteeringProgramError> {
-        if let Self::Xdp { program, .. } = self {
+        if let Self::Xdp { program, link, .. } = self {
             for (verdict, count) in program.counters()? {
                 totals.add(verdict.name(), count);
             }
+            totals.add("link_dropped", link.dropped().map_err(SteeringProgramError::Namespace)?);
         }
         Ok(())
     }

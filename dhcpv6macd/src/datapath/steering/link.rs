@@ -1,7 +1,7 @@
 //! The steering link: a veth pair in a namespace that only this process holds. What the steering program redirects to one end
 //! comes out at the other, seen by our rings and by nothing else. However the process ends, the link ends with it.
 
-use std::{io, os::fd::AsFd as _};
+use std::{fs, io, os::fd::AsFd as _};
 
 use libc::sock_filter;
 use rtnetlink::{
@@ -77,6 +77,17 @@ impl SteeringLink {
         // An interface in a map is looked up in the namespace of who writes it there.
         self.namespace.run(|| program.steer_to(self.near_end)).map_err(SteeringProgramError::Namespace)?
     }
+
+    /// Frames that were lost on the link: more came at once than a queue of it holds (`VETH_RING_SIZE`, `drivers/net/veth.c`).
+    ///
+    /// # Errors
+    ///
+    /// Where `/proc` is not mounted.
+    pub fn dropped(&self) -> io::Result<u64> {
+        let table = self.namespace.run(|| fs::read_to_string("/proc/thread-self/net/dev"))??;
+        dropped_by(NEAR_END, &table)
+            .ok_or_else(|| io::Error::other("the kernel does not tell what the steering link lost"))
+    }
 }
 
 fn pair(queues: u32) -> rtnetlink::packet_route::link::LinkMessage {
@@ -103,4 +114,28 @@ fn bring_up() -> io::Result<(u32, u32)> {
     sys::set_up(&socket, NEAR_END)?;
     let socket = socket.as_fd();
     Ok((netdevice::name_to_index(socket, NEAR_END)?, netdevice::name_to_index(socket, FAR_END)?))
+}
+
+/// Frames that an interface did not send, from the kernel's table (`dev_seq_printf_stats`, `net/core/net-procfs.c`): behind its name
+/// eight numbers of what was received, and the fourth of what was sent.
+fn dropped_by(interface: &str, table: &str) -> Option<u64> {
+    let numbers = table.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
+    numbers.split_ascii_whitespace().nth(11)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_interface_did_not_send_is_found() {
+        let table = "Inter-|   Receive                            |  Transmit
+ face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
+  near: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16
+nearby: 1 2 3 4 5 6 7 8 9 10 11 99 13 14 15 16
+   far:17";
+        assert_eq!(dropped_by("near", table), Some(12));
+        assert_eq!(dropped_by("nearby", table), Some(99));
+        assert_eq!((dropped_by("far", table), dropped_by("lo", table)), (None, None));
+    }
 }
