@@ -125,9 +125,8 @@ impl Contender {
         let memory = spent::memory_peak(daemon.pid())?;
         let stopped = daemon.stop()?;
         let findings = oracle::check(&self.population, self.base);
-        // A short run does not reach every machine.
-        let wrong: Vec<_> = findings.wrong.iter().filter(|(_, what)| !what.starts_with("no ")).collect();
-        ensure!(wrong.is_empty(), "other decoders read the answers otherwise: {wrong:?}");
+        // A short run does not reach every machine, and so leaves some unanswered.
+        ensure!(findings.wrong.is_empty(), "other decoders read the answers otherwise: {:?}", findings.wrong);
         Ok(Finished { datapath, memory, counters: stopped.counters, right: findings.right })
     }
 }

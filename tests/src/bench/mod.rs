@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use dhcpv6macd::datapath::worker::pin;
 
 pub use self::contender::echo;
@@ -29,7 +29,10 @@ use self::{
     report::Report,
     sample::{Sample, Samples},
 };
-use crate::progress::Progress;
+use crate::{
+    lab::{Mode, ModeArgs},
+    progress::Progress,
+};
 
 /// Closed-loop exchanges of four messages against the real daemon, beside a bare ring echo of the same frames
 #[derive(Clone, Debug, Args)]
@@ -46,31 +49,14 @@ pub struct Options {
     /// Exchanges under way at any moment
     #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 1000])]
     windows: Vec<u32>,
-    /// Where the steering program runs
-    #[arg(long, value_enum, default_value_t = XdpMode::Auto)]
-    xdp_mode: XdpMode,
-    /// How frames reach the daemon
-    #[arg(long, value_enum, default_value_t = Datapath::Xdp)]
-    datapath: Datapath,
+    #[command(flatten)]
+    mode: ModeArgs,
     /// Workers of the daemon; its own default when not given
     #[arg(long)]
     workers: Option<u32>,
     /// Succeed even where a threshold is missed
     #[arg(long)]
     report_only: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum XdpMode {
-    Auto,
-    Native,
-    Generic,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Datapath {
-    Xdp,
-    Packet,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -81,12 +67,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 impl Options {
     /// Arguments of the daemon besides interface and prefix.
     fn daemon_arguments(&self) -> Vec<String> {
-        let mut arguments = match (self.datapath, self.xdp_mode) {
-            (Datapath::Packet, _) => vec!["--datapath", "packet"],
-            (Datapath::Xdp, XdpMode::Auto) => vec!["--xdp-mode", "auto"],
-            (Datapath::Xdp, XdpMode::Native) => vec!["--xdp-mode", "native"],
-            (Datapath::Xdp, XdpMode::Generic) => vec!["--xdp-mode", "generic"],
-        };
+        let mut arguments = self.mode.mode().unwrap_or(Mode::Auto).arguments().to_vec();
         let workers = self.workers.map(|count| count.to_string());
         arguments.extend(workers.as_deref().into_iter().flat_map(|count| ["--workers", count]));
         arguments.into_iter().map(str::to_owned).collect()

@@ -3,92 +3,34 @@
 mod report;
 mod scene;
 
-use std::{
-    fmt,
-    io::{self, Write as _},
-};
+use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use dhcpv6macd::policy::BaseAddress;
 
 use self::{report::Report, scene::Scene};
-use crate::progress::Progress;
+use crate::{
+    lab::{Mode, ModeArgs},
+    progress::Progress,
+};
 
 /// Where the machines' addresses come from: the prefix for documentation (RFC 3849).
 const PREFIX: &str = "2001:db8:0:1::/80";
 
-/// Power comes back to a rack: all machines ask the real daemon for their address at once.
+/// Power comes back to a rack: all machines ask the real daemon for their address at once, in every mode unless one is named.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask demo", bin_name = "cargo xtask demo")]
 pub struct Options {
     /// Machines in the rack
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     machines: u32,
-    /// Where the steering program runs; all modes one after another when neither this nor --datapath is given
-    #[arg(long, value_enum)]
-    xdp_mode: Option<XdpMode>,
-    /// How frames reach the daemon
-    #[arg(long, value_enum, conflicts_with = "xdp_mode")]
-    datapath: Option<Datapath>,
+    #[command(flatten)]
+    mode: ModeArgs,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum XdpMode {
-    Auto,
-    Native,
-    Generic,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Datapath {
-    Xdp,
-    Packet,
-}
-
-/// A way for frames to reach the daemon, as its command line names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Auto,
-    Native,
-    Generic,
-    Packet,
-}
-
-impl Mode {
-    /// What the daemon is told.
-    fn arguments(self) -> [&'static str; 2] {
-        match self {
-            Self::Auto => ["--xdp-mode", "auto"],
-            Self::Native => ["--xdp-mode", "native"],
-            Self::Generic => ["--xdp-mode", "generic"],
-            Self::Packet => ["--datapath", "packet"],
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Auto => "XDP auto",
-            Self::Native => "XDP native",
-            Self::Generic => "XDP generic",
-            Self::Packet => "packet",
-        })
-    }
-}
-
-impl Options {
-    fn modes(&self) -> Vec<Mode> {
-        match (self.xdp_mode, self.datapath) {
-            (None, None) => vec![Mode::Native, Mode::Generic, Mode::Packet],
-            (_, Some(Datapath::Packet)) => vec![Mode::Packet],
-            (Some(XdpMode::Native), _) => vec![Mode::Native],
-            (Some(XdpMode::Generic), _) => vec![Mode::Generic],
-            (Some(XdpMode::Auto), _) | (None, Some(Datapath::Xdp)) => vec![Mode::Auto],
-        }
-    }
-}
+/// One after another, where no mode is asked for.
+const MODES: [Mode; 3] = [Mode::Native, Mode::Generic, Mode::Packet];
 
 /// Plays the demo, and tells whether every machine got exactly its address.
 ///
@@ -102,7 +44,7 @@ pub fn play(options: &Options) -> Result<bool> {
     writeln!(out, "{}", opening(machines, base))?;
     let scene = Scene::build()?;
     let mut reports = Vec::new();
-    for mode in options.modes() {
+    for mode in options.mode.mode().map_or(MODES.to_vec(), |mode| vec![mode]) {
         let mut progress = Progress::new(mode.to_string(), machines.into(), "have their address");
         let report = scene.play(mode, machines, base, |outcome| progress.show(outcome.exchanges))?;
         progress.finish(report.outcome.exchanges, report.outcome.elapsed)?;

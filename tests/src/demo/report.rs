@@ -7,9 +7,8 @@ use std::{
 
 use dhcpv6macd::policy::BaseAddress;
 
-use super::Mode;
 use crate::{
-    lab::Stopped,
+    lab::{Mode, Stopped},
     population::{Outcome, mac_of, oracle::Findings},
     table::Table,
 };
@@ -86,12 +85,14 @@ pub(super) fn write(
 
 fn complain(out: &mut impl Write, mode: Mode, report: &Report) -> io::Result<()> {
     let Report { findings, outcome, .. } = report;
-    writeln!(out, "{mode}: {} of {} machines have not exactly their address:", findings.wrong.len(), report.machines)?;
-    for (mac, what) in findings.wrong.iter().take(NAMED_MAX) {
+    let unanswered = findings.unanswered.iter().map(|mac| (mac, "not answered"));
+    let complaints: Vec<_> = findings.wrong.iter().map(|(mac, what)| (mac, what.as_str())).chain(unanswered).collect();
+    writeln!(out, "{mode}: {} of {} machines have not exactly their address:", complaints.len(), report.machines)?;
+    for (mac, what) in complaints.iter().take(NAMED_MAX) {
         writeln!(out, "   {mac}   {what}")?;
     }
-    if findings.wrong.len() > NAMED_MAX {
-        writeln!(out, "   and {} more", findings.wrong.len() - NAMED_MAX)?;
+    if complaints.len() > NAMED_MAX {
+        writeln!(out, "   and {} more", complaints.len() - NAMED_MAX)?;
     }
     if let Some((mac, fault)) = &outcome.first_wrong {
         writeln!(out, "   {} wrong answers, the first: {mac} {fault}", outcome.wrong)?;

@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result};
 use dhcpv6macd::policy::BaseAddress;
 
-use super::{Mode, Report};
+use super::Report;
 use crate::{
-    lab::{Daemon, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack},
+    lab::{Daemon, Host, MACHINE_INTERFACE, Mode, ROUTER_INTERFACE, Rack},
     population::{Counterpart, Goal, Load, Outcome, Population, Port, oracle},
 };
 

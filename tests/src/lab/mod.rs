@@ -16,12 +16,14 @@
 
 mod daemon;
 mod host;
+mod mode;
 mod process;
 mod rack;
 
 pub use self::{
     daemon::{Daemon, Stopped},
     host::{End, Host, cable},
+    mode::{Mode, ModeArgs},
     process::{Ended, Process},
     rack::{MACHINE_INTERFACE, ROUTER_INTERFACE, ROUTER_MAC, Rack, machine_mac},
 };

@@ -17,6 +17,8 @@ use crate::golden::{Answer, Association, Envelope};
 pub struct Findings {
     /// Machines whose first Advertise and first Reply give them exactly their address.
     pub right: usize,
+    /// Machines that got no answer to a message, or never sent it.
+    pub unanswered: Vec<MacAddr>,
     /// All others, and what is wrong with their answers.
     pub wrong: Vec<(MacAddr, String)>,
 }
@@ -27,31 +29,28 @@ pub fn check(population: &Population, base: BaseAddress) -> Findings {
     let mut findings = Findings::default();
     for (machine, number) in (0..population.size()).zip(0..) {
         let mac = mac_of(number);
-        match Step::BOTH.into_iter().try_for_each(|step| check_sample(population, machine, step, mac, base)) {
-            Ok(()) => findings.right += 1,
+        match check_machine(population, machine, mac, base.address_of(mac)) {
+            Ok(true) => findings.right += 1,
+            Ok(false) => findings.unanswered.push(mac),
             Err(error) => findings.wrong.push((mac, format!("{error:#}"))),
         }
     }
     findings
 }
 
-fn check_sample(population: &Population, machine: usize, step: Step, mac: MacAddr, base: BaseAddress) -> Result<()> {
-    let answer = match step {
-        Step::Solicit => "Advertise",
-        Step::Request => "Reply",
-    };
-    let frame = population.samples.get(machine, step).with_context(|| format!("no {answer}"))?;
-    check_answer(frame, step, mac, base.address_of(mac)).context(answer)
+/// Has the machine both answers? What it has is right.
+fn check_machine(population: &Population, machine: usize, mac: MacAddr, address: Ipv6Addr) -> Result<bool> {
+    for (step, kind, name) in [(Step::Solicit, ADVERTISE, "Advertise"), (Step::Request, REPLY, "Reply")] {
+        let Some(frame) = population.samples.get(machine, step) else { return Ok(false) };
+        check_answer(frame, kind, mac, address).context(name)?;
+    }
+    Ok(true)
 }
 
-fn check_answer(frame: &[u8], step: Step, mac: MacAddr, address: Ipv6Addr) -> Result<()> {
+fn check_answer(frame: &[u8], kind: u8, mac: MacAddr, address: Ipv6Addr) -> Result<()> {
     let answer = Answer::read(frame)?;
-    let expected = match step {
-        Step::Solicit => ADVERTISE,
-        Step::Request => REPLY,
-    };
     let Envelope { ethernet_destination, source_port, destination_port, .. } = answer.envelope;
-    ensure!(answer.kind == expected, "a message of type {}", answer.kind);
+    ensure!(answer.kind == kind, "a message of type {}", answer.kind);
     ensure!(ethernet_destination == mac, "sent to {ethernet_destination}");
     ensure!((source_port, destination_port) == (SERVER_PORT, CLIENT_PORT), "ports {:?}", answer.envelope);
     let [Association { code: IA_NA, addresses, .. }] = &answer.associations[..] else {
