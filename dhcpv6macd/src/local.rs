@@ -21,6 +21,14 @@ pub struct Local {
     pub tftp_port: Option<u16>,
 }
 
+impl Local {
+    /// Every UDP port that we serve.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        [Some(self.dhcpv6_port), self.tftp_port].into_iter().flatten().collect()
+    }
+}
+
 impl Ours for Local {
     fn dhcpv6_port(&self) -> u16 {
         self.dhcpv6_port

@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod follow;
+mod obstacles;
 mod source;
 mod totals;
 mod workers;
@@ -66,14 +67,14 @@ impl<'a> Daemon<'a> {
         let at_interface = |source| StartError::Interface { name: config.interface.clone(), source };
         let interface = Interface::find(&config.interface).map_err(at_interface)?;
         let facts = interface.facts().await.map_err(at_interface)?;
-        source::refuse_if_served(&interface).await?;
-        source::refuse_if_vlans_are_hidden(config, &interface).await?;
+        obstacles::refuse_if_served(&interface).await?;
+        obstacles::refuse_if_vlans_are_hidden(config, &interface).await?;
         let groups = interface
             .join_groups()
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
         let local = follow::local(config, &facts);
         let policy = policy(config, &facts);
-        let ports = source::hold_ports(&interface.name, &local)?;
+        let ports = obstacles::hold_ports(&interface.name, &local)?;
 
         let count = config.workers.map_or_else(workers_default, Into::into);
         let (mut source, rings) = Source::open(config, &interface, &local, count).await?;

@@ -1,16 +1,16 @@
 //! Where the workers' frames come from: the steering program, or the interface itself.
 
-use std::{fmt, net::Ipv6Addr, os::fd::OwnedFd};
+use std::{fmt, net::Ipv6Addr};
 
 use tracing::info;
 
-use super::{StartError, totals::Totals};
+use super::{StartError, obstacles::busy, totals::Totals};
 use crate::{
     config::{Config, Datapath},
     datapath::{
-        classic_bpf, offload, port,
+        classic_bpf,
         ring::ReceiveRing,
-        steering::{SteeringLink, SteeringProgram, SteeringProgramError, XdpMode, program_name},
+        steering::{SteeringLink, SteeringProgram, SteeringProgramError, XdpMode},
     },
     interface::Interface,
     local::Local,
@@ -42,7 +42,7 @@ impl Source {
                 Ok((Self::Xdp { program, mode: None, link }, rings))
             }
             Datapath::Packet => {
-                let filter = classic_bpf::filter(&ports(local));
+                let filter = classic_bpf::filter(&local.ports());
                 let rings = ReceiveRing::open_group(interface.index, Some(&filter), &fanout, workers);
                 Ok((Self::Packet, rings.map_err(StartError::Rings)?))
             }
@@ -137,61 +137,4 @@ async fn refusal(refused: SteeringProgramError, interface: &Interface) -> StartE
 
 fn steering(interface: &str, error: SteeringProgramError) -> StartError {
     StartError::Steering { interface: interface.to_owned(), source: error.into() }
-}
-
-/// Behind another dhcpv6macd's steering program no socket sees a frame of ours.
-pub(super) async fn refuse_if_served(interface: &Interface) -> Result<(), StartError> {
-    match interface.xdp_program().await {
-        Ok(Some(id)) if is_ours(id) => Err(StartError::AlreadyServed { interface: interface.name.clone() }),
-        Ok(_) => Ok(()),
-        Err(source) => Err(StartError::Interface { name: interface.name.clone(), source }),
-    }
-}
-
-/// Names who is attached.
-async fn busy(interface: &Interface) -> StartError {
-    let interface_name = interface.name.clone();
-    match interface.xdp_program().await {
-        Ok(Some(id)) if is_ours(id) => StartError::AlreadyServed { interface: interface_name },
-        Ok(Some(id)) => {
-            let name = program_name(id).unwrap_or_else(|| "without a name".to_owned());
-            StartError::Busy { interface: interface_name, holder: format!("the XDP program {name} (number {id})") }
-        }
-        Ok(None) => StartError::Busy { interface: interface_name, holder: "another XDP program".to_owned() },
-        Err(source) => StartError::Interface { name: interface_name, source },
-    }
-}
-
-fn is_ours(id: u32) -> bool {
-    program_name(id).as_deref() == Some(dhcpv6macd_ebpf::map::PROGRAM)
-}
-
-/// XDP does not see the tags that the hardware has taken out: what is for a VLAN would be answered without one.
-pub(super) async fn refuse_if_vlans_are_hidden(config: &Config, interface: &Interface) -> Result<(), StartError> {
-    let at_interface = |source| StartError::Interface { name: interface.name.clone(), source };
-    let devices = interface.vlan_devices().await.map_err(at_interface)?;
-    if config.datapath == Datapath::Packet || devices.is_empty() {
-        return Ok(());
-    }
-    if offload::strips_vlan_tags(&interface.name).map_err(|error| at_interface(error.into()))? {
-        return Err(StartError::HiddenVlans { interface: interface.name.clone(), devices: devices.join(", ") });
-    }
-    Ok(())
-}
-
-/// Takes our ports from everybody else; held until dropped.
-pub(super) fn hold_ports(interface: &str, local: &Local) -> Result<Vec<OwnedFd>, StartError> {
-    let hold = |number| {
-        port::hold(interface, number).map_err(|source| StartError::Port {
-            port: number,
-            interface: interface.to_owned(),
-            source,
-            holders: port::holders(number).into_iter().collect::<Vec<_>>().join(", "),
-        })
-    };
-    ports(local).into_iter().map(hold).collect()
-}
-
-fn ports(local: &Local) -> Vec<u16> {
-    [Some(local.dhcpv6_port), local.tftp_port].into_iter().flatten().collect()
 }

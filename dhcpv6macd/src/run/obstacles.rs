@@ -1,0 +1,64 @@
+//! What is in the daemon's way on an interface: found before anything starts, and named.
+
+use std::os::fd::OwnedFd;
+
+use super::StartError;
+use crate::{
+    config::{Config, Datapath},
+    datapath::{offload, port, steering::program_name},
+    interface::Interface,
+    local::Local,
+};
+
+/// Behind another dhcpv6macd's steering program no socket sees a frame of ours.
+pub(super) async fn refuse_if_served(interface: &Interface) -> Result<(), StartError> {
+    match interface.xdp_program().await {
+        Ok(Some(id)) if is_ours(id) => Err(StartError::AlreadyServed { interface: interface.name.clone() }),
+        Ok(_) => Ok(()),
+        Err(source) => Err(StartError::Interface { name: interface.name.clone(), source }),
+    }
+}
+
+/// Names who is attached.
+pub(super) async fn busy(interface: &Interface) -> StartError {
+    let interface_name = interface.name.clone();
+    match interface.xdp_program().await {
+        Ok(Some(id)) if is_ours(id) => StartError::AlreadyServed { interface: interface_name },
+        Ok(Some(id)) => {
+            let name = program_name(id).unwrap_or_else(|| "without a name".to_owned());
+            StartError::Busy { interface: interface_name, holder: format!("the XDP program {name} (number {id})") }
+        }
+        Ok(None) => StartError::Busy { interface: interface_name, holder: "another XDP program".to_owned() },
+        Err(source) => StartError::Interface { name: interface_name, source },
+    }
+}
+
+fn is_ours(id: u32) -> bool {
+    program_name(id).as_deref() == Some(dhcpv6macd_ebpf::map::PROGRAM)
+}
+
+/// XDP does not see the tags that the hardware has taken out: what is for a VLAN would be answered without one.
+pub(super) async fn refuse_if_vlans_are_hidden(config: &Config, interface: &Interface) -> Result<(), StartError> {
+    if config.datapath == Datapath::Packet {
+        return Ok(());
+    }
+    let at_interface = |source| StartError::Interface { name: interface.name.clone(), source };
+    let devices = interface.vlan_devices().await.map_err(at_interface)?;
+    if !devices.is_empty() && offload::strips_vlan_tags(&interface.name).map_err(|error| at_interface(error.into()))? {
+        return Err(StartError::HiddenVlans { interface: interface.name.clone(), devices: devices.join(", ") });
+    }
+    Ok(())
+}
+
+/// Takes our ports from everybody else; held until dropped.
+pub(super) fn hold_ports(interface: &str, local: &Local) -> Result<Vec<OwnedFd>, StartError> {
+    let hold = |number| {
+        port::hold(interface, number).map_err(|source| StartError::Port {
+            port: number,
+            interface: interface.to_owned(),
+            source,
+            holders: port::holders(number).into_iter().collect::<Vec<_>>().join(", "),
+        })
+    };
+    local.ports().into_iter().map(hold).collect()
+}
