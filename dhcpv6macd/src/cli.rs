@@ -22,7 +22,7 @@ pub enum Task {
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// The words of the command line; also `--help` and `--version`, which clap shows like errors.
-    #[error(transparent)]
+    #[error("{}", in_one_line(.0))]
     Usage(#[from] clap::Error),
     /// What they say, or what the environment or the file says.
     #[error(transparent)]
@@ -61,9 +61,11 @@ pub fn command() -> Command {
         // As in Go the last one counts.
         .args_override_self(true)
         .about(env!("CARGO_PKG_DESCRIPTION"))
+        .override_usage("dhcpv6macd --interface <NAME> --base-address <PREFIX> [OPTIONS]")
         .after_help(
             "Flags are written with one dash or two. An environment variable does the same, DHCPV6MACD_BASE_ADDRESS for \
-             --base-address, and so does a key of the file. Flags win over the environment, that over the file.",
+             --base-address, and so does a key of the file. Flags win over the environment, that over the file. Of a flag \
+             given twice the last one counts.",
         )
         .arg(config.help("File with settings, TOML; its keys are the names of the flags below"))
         .arg(check.help("Check the configuration, show what is in force, and do nothing"))
@@ -90,20 +92,25 @@ fn flags(matches: &ArgMatches) -> Settings {
     settings
 }
 
-/// Go's flags have one dash: a word with one dash and a flag's name gets its second.
+/// Go's flags have one dash: a word with one dash and more than one letter gets its second, misspelt flags too, of which clap
+/// then knows what they may have meant.
 fn two_dashes(argument: OsString) -> OsString {
-    let flag =
-        argument.to_str().and_then(|text| text.strip_prefix('-')).map(|text| text.split('=').next().unwrap_or(text));
-    let others = [CONFIG, CHECK, "help", "version"];
-    let is_known = |name: &str| SETTINGS.iter().any(|setting| setting.name == name) || others.contains(&name);
-    match flag {
-        Some(name) if is_known(name) => {
-            let mut with_two = OsString::from("-");
-            with_two.push(argument);
-            with_two
-        }
-        Some(_) | None => argument,
+    let flag = argument.to_str().and_then(|text| text.strip_prefix('-'));
+    if !flag.is_some_and(|flag| flag.len() > 1 && flag.starts_with(|letter: char| letter.is_ascii_alphabetic())) {
+        return argument;
     }
+    let mut with_two = OsString::from("-");
+    with_two.push(argument);
+    with_two
+}
+
+/// What clap says in a paragraph: what is wrong, and what may have been meant.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim);
+    let wrong = lines.next().map(|line| line.trim_start_matches("error: "));
+    let tips = lines.filter_map(|line| line.strip_prefix("tip: "));
+    wrong.into_iter().chain(tips).chain(["--help shows all flags"]).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -148,7 +155,7 @@ mod tests {
         #[test]
         fn any_words_are_a_task_or_an_error(words in proptest::collection::vec("-{0,2}[a-z0-9=:./-]{0,20}", 0..6)) {
             let words = iter::once("dhcpv6macd".to_owned()).chain(words).map(OsString::from);
-            if let Err(CliError::Config(error)) = parse(words, iter::empty()) {
+            if let Err(error) = parse(words, iter::empty()) {
                 prop_assert!(!error.to_string().contains('\n'));
             }
         }

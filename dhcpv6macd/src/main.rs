@@ -23,8 +23,9 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&format!("cannot write to standard output: {error}"), 1),
         },
-        Err(CliError::Usage(usage)) => usage.exit(),
-        Err(CliError::Config(error)) => refuse(&error.to_string(), REFUSED),
+        // Help or version.
+        Err(CliError::Usage(shown)) if !shown.use_stderr() => shown.exit(),
+        Err(error) => refuse(&error.to_string(), REFUSED),
     }
 }
 
