@@ -44,7 +44,7 @@ impl Settings {
             };
             let text = text_of(value.get_ref()).ok_or_else(|| ConfigError::Value {
                 place: format!("{}: {name}", place()),
-                what: format!("a {} where text or a whole number is expected", value.get_ref().type_str()),
+                what: format!("text or a whole number is expected, not {}", kind(value.get_ref())),
             })?;
             settings.set(setting, text, Origin::File(path.to_owned(), line));
         }
@@ -64,6 +64,17 @@ fn read(file: File) -> std::io::Result<String> {
 fn text_of(value: &DeValue<'_>) -> Option<String> {
     let number = || value.as_integer().map(|integer| integer.as_str().to_owned());
     value.as_str().map(str::to_owned).or_else(number)
+}
+
+/// What a value is that is neither text nor a whole number.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::Array(_) => "a list",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or a time",
+        DeValue::Table(_) => "a table",
+        DeValue::Float(_) | DeValue::Integer(_) | DeValue::String(_) => "another number",
+    }
 }
 
 /// The line of a byte, counted from 1.
@@ -93,7 +104,8 @@ mod tests {
     fn what_is_wrong_is_named_with_its_line() {
         for (text, error) in [
             ("interface = \"eth1\"\nwokers = 4", "lab.toml:2: there is no setting wokers; did you mean workers?"),
-            ("workers = true", "lab.toml:1: workers: a boolean where text or a whole number is expected"),
+            ("workers = true", "lab.toml:1: workers: text or a whole number is expected, not true or false"),
+            ("interface = [\"eth1\"]", "lab.toml:1: interface: text or a whole number is expected, not a list"),
             ("\n[lab]\n", "lab.toml:2: there is no setting lab"),
             ("workers = 1\nworkers = 2", "lab.toml:2: duplicate key"),
             ("interface = ", "lab.toml:1: string values must be quoted, expected literal string"),

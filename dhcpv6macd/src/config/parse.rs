@@ -75,7 +75,7 @@ impl Texts<'_> {
     }
 
     fn wrong(&self, name: &'static str, what: &impl Display) -> ConfigError {
-        let text = self.0.get(name).map(|given| given.text.escape_debug().to_string()).unwrap_or_default();
+        let text = self.0.get(name).map(|given| quoted(&given.text)).unwrap_or_default();
         ConfigError::Value { place: format!("{} {text}", self.0.place(name)), what: what.to_string() }
     }
 
@@ -95,11 +95,15 @@ impl Texts<'_> {
 
     /// Two servers cannot have one port.
     fn check_ports(&self, config: &Config) -> Result<(), ConfigError> {
-        if config.tftp.is_some_and(|tftp| tftp.port() == config.dhcpv6_port) {
-            return Err(self.wrong("tftp-listen-addr", &"that is the UDP port of DHCPv6"));
-        }
-        if config.http == config.https {
-            return Err(self.wrong("https-listen-addr", &"that is where HTTP listens"));
+        let is_one_of_udp = config.tftp.is_some_and(|tftp| tftp.port() == config.dhcpv6_port);
+        for (one, other, is_one) in [
+            ("tftp-listen-addr", "dhcpv6-listen-port", is_one_of_udp),
+            ("https-listen-addr", "http-listen-addr", config.http == config.https),
+        ] {
+            if is_one {
+                let (wrong, other) = if self.is_said(one) { (one, other) } else { (other, one) };
+                return Err(self.wrong(wrong, &format!("that is the port of {other} too; give one of them another")));
+            }
         }
         Ok(())
     }
@@ -130,6 +134,13 @@ impl Texts<'_> {
     }
 }
 
+/// A value in a sentence: between quotes where it could not be told from the sentence.
+fn quoted(text: &str) -> String {
+    let escaped = text.escape_debug();
+    let is_clear = !text.is_empty() && !text.ends_with(':') && !text.contains(' ');
+    if is_clear { escaped.to_string() } else { format!("'{escaped}'") }
+}
+
 fn parsed<T: FromStr>(text: &str) -> Result<T, T::Err> {
     text.parse()
 }
@@ -149,7 +160,7 @@ fn port(text: &str) -> Result<u16, &'static str> {
 
 /// As Go's `net.Listen` takes one: without an address it is every address.
 fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
-    const WRONG: &str = "not an address to listen on; write :80, 192.0.2.1:80 or [2001:db8::1]:80";
+    const WRONG: &str = "not an address to listen on; write :PORT, 192.0.2.1:PORT or [2001:db8::1]:PORT";
     let address = match text.strip_prefix(':') {
         Some(port) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.parse().map_err(|_| WRONG)?)),
         None => text.parse().map_err(|_| WRONG)?,
@@ -278,11 +289,17 @@ mod tests {
                 "10.0.0.0",
                 "--base-address 10.0.0.0: not an IPv6 address; give a /80 prefix such as 2001:db8:0:1::",
             ),
-            ("base-address", "ff02::", "--base-address ff02::: it is a multicast address, which no machine can have"),
+            ("base-address", "ff02::", "--base-address 'ff02::': it is a multicast address, which no machine can have"),
             (
                 "interface",
                 "eth/1",
                 "--interface eth/1: not the name of an interface: 1 to 15 letters, without slash, colon and blank",
+            ),
+            ("base-address", "", "--base-address '': not an IPv6 address; give a /80 prefix such as 2001:db8:0:1::"),
+            (
+                "tftp-listen-addr",
+                "69",
+                "--tftp-listen-addr 69: not an address to listen on; write :PORT, 192.0.2.1:PORT or [2001:db8::1]:PORT, or off",
             ),
             ("workers", "0", "--workers 0: not a number of threads, 1 to 64"),
             ("dhcpv6-listen-port", "0", "--dhcpv6-listen-port 0: not a port, 1 to 65535"),
@@ -313,6 +330,24 @@ mod tests {
             missing,
             "--interface is missing; give it on the command line, in DHCPV6MACD_INTERFACE, or in the file named by --config"
         );
+    }
+
+    #[test]
+    fn of_two_settings_with_one_port_the_given_one_is_told() {
+        for (name, text, error) in [
+            (
+                "dhcpv6-listen-port",
+                "69",
+                "--dhcpv6-listen-port 69: that is the port of tftp-listen-addr too; give one of them another",
+            ),
+            (
+                "https-listen-addr",
+                ":80",
+                "--https-listen-addr :80: that is the port of http-listen-addr too; give one of them another",
+            ),
+        ] {
+            assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
+        }
     }
 
     #[test]

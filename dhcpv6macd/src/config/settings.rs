@@ -48,13 +48,7 @@ const fn setting(
 
 /// All of them, in the order of the help.
 pub const SETTINGS: [Setting; 21] = [
-    setting(
-        ADDRESSES,
-        "interface",
-        "NAME",
-        Nothing,
-        "Interface that the machines are on; the one thing to be named beside the prefix",
-    ),
+    setting(ADDRESSES, "interface", "NAME", Nothing, "Interface that the machines are on"),
     setting(
         ADDRESSES,
         "base-address",
@@ -169,8 +163,7 @@ impl Settings {
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|name| is_ours(name)).map(str::to_owned) else { continue };
             let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == name) else {
-                let known = SETTINGS.iter().map(Setting::variable);
-                return Err(ConfigError::UnknownVariable { nearest: nearest(&name, known), name });
+                return Err(ConfigError::UnknownVariable { nearest: nearest_variable(&name), name });
             };
             let text = value.into_string().map_err(|_| ConfigError::NotText { place: name })?;
             settings.set(setting, text, Origin::Environment);
@@ -219,6 +212,13 @@ fn is_ours(variable: &str) -> bool {
 pub(super) fn nearest(name: &str, known: impl Iterator<Item = impl Into<String>>) -> Option<String> {
     let letters = |known: &String| strsim::levenshtein(name, known);
     known.map(Into::into).filter(|known| letters(known) * 3 <= known.len()).min_by_key(letters)
+}
+
+/// The same for a variable, by what is behind the prefix that all of them have.
+fn nearest_variable(name: &str) -> Option<String> {
+    let behind = |variable: &str| variable.trim_start_matches(VARIABLE_PREFIX).to_owned();
+    let nearest = nearest(&behind(name), SETTINGS.iter().map(|setting| behind(&setting.variable())))?;
+    Some(format!("{VARIABLE_PREFIX}{nearest}"))
 }
 
 /// A question to a person who may have meant this.
@@ -280,6 +280,8 @@ mod tests {
         let variables = |name: &str| [(OsString::from(name), OsString::from("x"))].into_iter();
         let error = Settings::from_environment(variables("DHCPV6MACD_INTERFASE")).unwrap_err().to_string();
         assert_eq!(error, "DHCPV6MACD_INTERFASE: there is no such setting; did you mean DHCPV6MACD_INTERFACE?");
+        let error = Settings::from_environment(variables("DHCPV6MACD_CONFIG")).unwrap_err().to_string();
+        assert_eq!(error, "DHCPV6MACD_CONFIG: there is no such setting");
         for foreign in ["DHCPV6MACD_BPF_OBJECT", "DHCPV6MACD", "PATH"] {
             assert_eq!(Settings::from_environment(variables(foreign)), Ok(Settings::default()));
         }

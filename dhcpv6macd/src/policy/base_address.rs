@@ -73,14 +73,14 @@ impl FromStr for BaseAddress {
             return Err(BaseAddressError::NotUnicast("it is in the link-local prefix fe80::/10"));
         }
         let prefix = Ipv6Addr::from_bits(address.to_bits() & !MAC_BITS);
-        if prefix != address {
-            return Err(BaseAddressError::BitsBelow(prefix));
-        }
         // `::/80` holds the unspecified, the loopback and the IPv4-mapped addresses (RFC 4291 section 2.5).
         if prefix.is_unspecified() {
             return Err(BaseAddressError::NotUnicast(
-                "it is ::/80, the home of the unspecified and the loopback address",
+                "it is in ::/80, the home of the unspecified and the loopback address",
             ));
+        }
+        if prefix != address {
+            return Err(BaseAddressError::BitsBelow(prefix));
         }
         Ok(Self(address))
     }
@@ -112,6 +112,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<BaseAddress>(), Err(error), "{text}");
         }
-        assert!("::".parse::<BaseAddress>().is_err());
+        for text in ["::", "::1", "::ffff:192.0.2.1"] {
+            assert!(matches!(text.parse::<BaseAddress>(), Err(BaseAddressError::NotUnicast(_))), "{text}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! How long an address is good for. With no leases to free, the times only say how often a machine reports back.
 
+use std::fmt;
+
 /// Times of an IA_NA and its address, in seconds (RFC 9915 sections 21.4 and 21.6). T1 <= T2 <= preferred <= valid, none
 /// of them 0: EDK2 rejects T1 > T2 and overflows when it has to compute T1 and T2 itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +16,10 @@ pub struct Lifetimes {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LifetimesError {
     /// A lifetime of nothing.
-    #[error("{0} is 0: the address would end as it is given")]
+    #[error("{0} is 0; give a time above 0")]
     Zero(&'static str),
     /// Two times in the wrong order.
-    #[error("{shorter} ({shorter_seconds} s) is longer than {longer} ({longer_seconds} s)")]
+    #[error("{shorter} ({}) is longer than {longer} ({})", Seconds(*shorter_seconds), Seconds(*longer_seconds))]
     Order {
         /// Name of the time that should not exceed the other.
         shorter: &'static str,
@@ -28,6 +30,18 @@ pub enum LifetimesError {
         /// Its seconds.
         longer_seconds: u32,
     },
+}
+
+/// For a person: all bits set is infinity (RFC 9915 section 7.7).
+struct Seconds(u32);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            u32::MAX => formatter.write_str("infinity"),
+            seconds => write!(formatter, "{seconds} s"),
+        }
+    }
 }
 
 impl Lifetimes {
@@ -42,10 +56,9 @@ impl Lifetimes {
         let t2 = t2.unwrap_or(fifths * 4 + preferred % 5 * 4 / 5);
         let t1 = t1.unwrap_or((preferred / 2).min(t2));
         let times = [("T1", t1), ("T2", t2), ("the preferred lifetime", preferred), ("the valid lifetime", valid)];
-        for (name, seconds) in times {
-            if seconds == 0 {
-                return Err(LifetimesError::Zero(name));
-            }
+        // What T1 and T2 are made from is named before them.
+        if let Some((name, _)) = times.into_iter().rev().find(|(_, seconds)| *seconds == 0) {
+            return Err(LifetimesError::Zero(name));
         }
         for ((shorter, shorter_seconds), (longer, longer_seconds)) in times.into_iter().zip(times.into_iter().skip(1)) {
             if shorter_seconds > longer_seconds {
@@ -100,7 +113,10 @@ mod tests {
 
     #[test]
     fn times_that_clients_reject_are_refused() {
-        assert_eq!(Lifetimes::new(0, 10, None, None), Err(LifetimesError::Zero("T1")));
+        assert_eq!(Lifetimes::new(0, 10, None, None), Err(LifetimesError::Zero("the preferred lifetime")));
+        assert_eq!(Lifetimes::new(10, 10, Some(0), None), Err(LifetimesError::Zero("T1")));
+        let words = Lifetimes::new(u32::MAX, 10, None, None).unwrap_err().to_string();
+        assert_eq!(words, "the preferred lifetime (infinity) is longer than the valid lifetime (10 s)");
         assert!(matches!(
             Lifetimes::new(20, 10, None, None),
             Err(LifetimesError::Order { longer: "the valid lifetime", .. })
