@@ -20,9 +20,10 @@
 //! # Rooms
 //!
 //! * [`cli`], [`config`]: flags, environment and file become one [`config::Config`], or one clear line of refusal.
-//! * [`wire`]: bytes become types and types become bytes: datagrams, DHCPv6.
+//! * [`wire`]: bytes become types and types become bytes: datagrams, DHCPv6, router discovery.
 //! * [`policy`]: which address a machine gets, and for how long; the template of its boot URL.
 //! * [`respond`]: a request and the policy become an outcome. Pure.
+//! * [`router`]: what Router Advertisements say, and when they are sent, where the daemon is asked to send them. Pure.
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
 //! * [`interface`], [`netlink`]: what the interface has, and when that changes; [`local`]: the same as the workers see it.
 //! * [`privilege`]: what the process may do, asked before it does anything. [`log`]: where it tells what it does.
@@ -30,7 +31,7 @@
 //!
 //! # Invariants
 //!
-//! * *respond* and *policy* know no socket, no clock, no thread and no tokio: what they need comes in as an argument.
+//! * *respond*, *policy* and *router* know no socket, no clock, no thread and no tokio: what they need comes in as an argument.
 //! * *datapath* knows no DHCPv6 option.
 //! * A worker never awaits, allocates per packet, logs per packet above TRACE, or blocks on anything but its own ring.
 //! * Bytes become types in *wire* and nowhere else.
@@ -47,5 +48,6 @@ pub mod netlink;
 pub mod policy;
 pub mod privilege;
 pub mod respond;
+pub mod router;
 pub mod run;
 pub mod wire;

@@ -6,11 +6,14 @@ pub mod dhcpv6;
 mod duid;
 mod mac;
 mod malformed;
+mod prefix;
+pub mod router;
 
 pub use datagram::{Datagram, Headers};
 pub use duid::{DUID_MAX, DUID_MIN, Duid, ParseDuidError};
 pub use mac::{MacAddr, ParseMacError};
 pub use malformed::Malformed;
+pub use prefix::{OnLinkPrefix, ParsePrefixError};
 
 /// What is to be written does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
