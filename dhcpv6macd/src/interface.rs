@@ -156,7 +156,7 @@ impl Interface {
     ///
     /// Where `/proc` is not mounted.
     pub fn has_joined_groups(&self) -> io::Result<bool> {
-        Ok(are_members(&fs::read_to_string("/proc/thread-self/net/igmp6")?, self.index))
+        has_joined(self.index, &GROUPS)
     }
 
     async fn link(&self) -> Result<LinkMessage, InterfaceError> {
@@ -169,18 +169,27 @@ impl Interface {
     }
 }
 
+/// Is the interface of this number in all these groups, whoever has joined them?
+///
+/// # Errors
+///
+/// Where `/proc` is not mounted.
+pub fn has_joined(index: u32, groups: &[[u8; 16]]) -> io::Result<bool> {
+    Ok(are_members(&fs::read_to_string("/proc/thread-self/net/igmp6")?, index, groups))
+}
+
 /// Reads the kernel's table of memberships (`igmp6_mc_seq_show`, `net/ipv6/mcast.c`): index, name and address, in hexadecimal
 /// digits, of each.
-fn are_members(table: &str, index: u32) -> bool {
+fn are_members(table: &str, index: u32, groups: &[[u8; 16]]) -> bool {
     let index = index.to_string();
-    let is_member = |group: [u8; 16]| {
-        let group = format!("{:032x}", u128::from_be_bytes(group));
+    let is_member = |group: &[u8; 16]| {
+        let group = format!("{:032x}", u128::from_be_bytes(*group));
         table.lines().any(|line| {
             let mut fields = line.split_ascii_whitespace();
             fields.next() == Some(&index) && fields.nth(1) == Some(&group)
         })
     };
-    GROUPS.into_iter().all(is_member)
+    groups.iter().all(is_member)
 }
 
 fn is_vlan_on(link: &LinkMessage, index: u32) -> bool {
@@ -262,9 +271,9 @@ mod tests {
     fn memberships_are_those_of_the_interface_and_of_both_groups() {
         let first = "2    rack0           ff020000000000000000000000010002     1 00000004 0\n";
         let second = "2    rack0           ff050000000000000000000000010003     1 00000004 0\n";
-        assert!(are_members(&format!("{first}{second}"), 2));
-        assert!(!are_members(first, 2));
-        assert!(!are_members(&format!("{first}{second}"), 22));
+        assert!(are_members(&format!("{first}{second}"), 2, &GROUPS));
+        assert!(!are_members(first, 2, &GROUPS));
+        assert!(!are_members(&format!("{first}{second}"), 22, &GROUPS));
     }
 
     #[test]

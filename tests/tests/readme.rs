@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dhcpv6macd::{config::settings::SETTINGS, respond::Reason};
+use dhcpv6macd::{config::settings::SETTINGS, respond::Reason, wire::router::InvalidSolicitation};
 use dhcpv6macd_ebpf::Verdict;
 
 const README: &str = include_str!("../../README.md");
@@ -20,7 +20,9 @@ fn is_counter_of_a_frame(name: &&str) -> bool {
 #[test]
 fn every_counter_of_a_frame_is_told_of_and_no_other() {
     let named: BTreeSet<_> = named().into_iter().filter(is_counter_of_a_frame).collect();
-    let counted = Verdict::ALL.into_iter().map(Verdict::name).chain(Reason::all().map(Reason::name)).collect();
+    let of_solicitations = InvalidSolicitation::ALL.into_iter().map(InvalidSolicitation::name);
+    let of_frames = Verdict::ALL.into_iter().map(Verdict::name).chain(Reason::all().map(Reason::name));
+    let counted = of_frames.chain(of_solicitations).collect();
     let differing: Vec<_> = named.symmetric_difference(&counted).collect();
     assert!(differing.is_empty(), "only in README.md, or only in the code: {differing:?}");
 }

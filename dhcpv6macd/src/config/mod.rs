@@ -15,6 +15,7 @@ pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,
     policy::{BaseAddress, Lifetimes, UrlTemplate},
+    router::Advertised,
     wire::Duid,
 };
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub server_duid: Option<Duid>,
     /// UDP port of the DHCPv6 server.
     pub dhcpv6_port: u16,
+    /// What Router Advertisements say; `None` where the daemon sends none.
+    pub router_advertisement: Option<Advertised>,
     /// Where the TFTP server listens; `None` for `off`.
     pub tftp: Option<SocketAddr>,
     /// Where the netboot HTTP server listens.

@@ -19,6 +19,8 @@ use super::{
 use crate::{
     datapath::steering::XdpMode,
     policy::{Lifetimes, UrlTemplate},
+    router::Advertised,
+    wire::router::ConfigurationFlag,
 };
 
 impl Config {
@@ -35,6 +37,7 @@ impl Config {
             lifetimes: given.lifetimes()?,
             server_duid: given.optional("server-duid", parsed)?,
             dhcpv6_port: given.required("dhcpv6-listen-port", port)?,
+            router_advertisement: given.router_advertisement()?,
             tftp: given.required("tftp-listen-addr", listen_address_or_off)?,
             http: given.required("http-listen-addr", listen_address)?,
             https: given.required("https-listen-addr", listen_address)?,
@@ -116,6 +119,16 @@ impl Texts<'_> {
             _ => Err("there are xdp and packet"),
         })?;
         Ok(if is_xdp { Datapath::Xdp(mode) } else { Datapath::Packet })
+    }
+
+    fn router_advertisement(&self) -> Result<Option<Advertised>, ConfigError> {
+        const PREFIX: &str = "router-advertisement-prefix";
+        let flag = self.required("router-advertisement", configuration_flag)?;
+        let prefix = self.optional(PREFIX, parsed)?;
+        if flag.is_none() && prefix.is_some() {
+            return Err(self.wrong(PREFIX, &"nothing advertises it; give --router-advertisement managed or other too"));
+        }
+        Ok(flag.map(|flag| Advertised { flag, prefix }))
     }
 
     fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
@@ -211,6 +224,15 @@ fn xdp_mode_or_auto(text: &str) -> Result<Option<XdpMode>, &'static str> {
     }
 }
 
+fn configuration_flag(text: &str) -> Result<Option<ConfigurationFlag>, &'static str> {
+    match text {
+        "managed" => Ok(Some(ConfigurationFlag::Managed)),
+        "other" => Ok(Some(ConfigurationFlag::Other)),
+        "off" => Ok(None),
+        _ => Err("there are managed, other and off"),
+    }
+}
+
 fn log_format(text: &str) -> Result<LogFormat, &'static str> {
     match text {
         "human" => Ok(LogFormat::Human),
@@ -303,6 +325,17 @@ mod tests {
             ),
             ("workers", "0", "--workers 0: not a number of threads, 1 to 64"),
             ("dhcpv6-listen-port", "0", "--dhcpv6-listen-port 0: not a port, 1 to 65535"),
+            ("router-advertisement", "on", "--router-advertisement on: there are managed, other and off"),
+            (
+                "router-advertisement-prefix",
+                "2001:db8::/64",
+                "--router-advertisement-prefix 2001:db8::/64: nothing advertises it; give --router-advertisement managed or other too",
+            ),
+            (
+                "router-advertisement-prefix",
+                "2001:db8::1/64",
+                "--router-advertisement-prefix 2001:db8::1/64: bits are set below the prefix; did you mean 2001:db8::/64?",
+            ),
             ("xdp-mode", "fast", "--xdp-mode fast: there are auto, native and generic"),
             ("log-level", "loud", "--log-level loud: not a level; there are error, warn, info, debug and trace"),
             (

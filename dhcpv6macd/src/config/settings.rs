@@ -32,6 +32,7 @@ pub enum Unset {
 }
 
 const ADDRESSES: &str = "Addresses";
+const ROUTER: &str = "Router Advertisements";
 const BOOT: &str = "Boot files (checked now, served by later versions)";
 const DATAPATH: &str = "Datapath";
 const LOG: &str = "Log";
@@ -47,7 +48,7 @@ const fn setting(
 }
 
 /// All of them, in the order of the help.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 23] = [
     setting(ADDRESSES, "interface", "NAME", Nothing, "Interface that the machines are on"),
     setting(
         ADDRESSES,
@@ -68,6 +69,20 @@ pub const SETTINGS: [Setting; 21] = [
     setting(ADDRESSES, "t2", "TIME", Decided("0.8 of the preferred lifetime"), "When a machine rebinds"),
     setting(ADDRESSES, "server-duid", "HEX", Decided("the DUID-LL of the interface"), "DUID of this server"),
     setting(ADDRESSES, "dhcpv6-listen-port", "PORT", Text("547"), "UDP port of DHCPv6"),
+    setting(
+        ROUTER,
+        "router-advertisement",
+        "KIND",
+        Text("off"),
+        "Tell machines to ask DHCPv6, where no router does: managed (for addresses), other (for everything else), or off",
+    ),
+    setting(
+        ROUTER,
+        "router-advertisement-prefix",
+        "PREFIX/LENGTH",
+        Nothing,
+        "Tell them that this prefix is on the link, such as 2001:db8:0:1::/64",
+    ),
     setting(DATAPATH, "datapath", "KIND", Text("xdp"), "How frames are taken: xdp, or packet where no XDP is possible"),
     setting(
         DATAPATH,

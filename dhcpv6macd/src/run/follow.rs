@@ -3,6 +3,7 @@
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::{ServeError, source::Source};
@@ -23,6 +24,8 @@ pub(super) struct Follower<'a> {
     pub(super) facts: Facts,
     pub(super) local: Arc<ArcSwap<Local>>,
     pub(super) source: Source,
+    /// Told of every change that [`local`](Self::local) may show.
+    pub(super) changed: Arc<Notify>,
     /// Held: the memberships end with it. `None` while the interface has no IPv6.
     pub(super) groups: Option<OwnedFd>,
 }
@@ -33,9 +36,15 @@ impl Follower<'_> {
         self.interface.changed().await?;
         let facts = self.facts().await?;
         self.join_groups();
-        if facts == self.facts {
-            return Ok(());
+        if facts != self.facts {
+            self.take(facts)?;
         }
+        // Even then: an address looks the same once it is no longer tentative.
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn take(&mut self, facts: Facts) -> Result<(), ServeError> {
         self.source.set_own_addresses(&facts.addresses)?;
         self.local.store(Arc::new(local(self.config, &facts)));
         info!(mac = %facts.mac, link_local = %facts.link_local, addresses = ?facts.addresses, "interface changed");

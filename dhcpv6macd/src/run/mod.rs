@@ -1,8 +1,10 @@
 //! Puts the rooms together: starts the datapath and its workers, keeps the interface's addresses in step, ends on a signal.
 
+mod advertise;
 mod answer;
 mod error;
 mod follow;
+mod icmpv6;
 mod obstacles;
 mod source;
 mod totals;
@@ -11,11 +13,22 @@ mod workers;
 use std::{os::fd::OwnedFd, sync::Arc, thread};
 
 use arc_swap::ArcSwap;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    pin,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 use tracing::{error, info};
 
 pub use self::error::{RunError, ServeError, StartError};
-use self::{answer::Answerer, follow::Follower, source::Source, totals::Totals, workers::Workers};
+use self::{
+    advertise::{Advertiser, advertise},
+    answer::Answerer,
+    follow::Follower,
+    source::Source,
+    totals::Totals,
+    workers::Workers,
+};
 use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::TransmitRing,
@@ -54,6 +67,8 @@ pub fn run(config: &Config) -> Result<(), RunError> {
 struct Daemon<'a> {
     follower: Follower<'a>,
     workers: Workers,
+    /// `None` where the operator wants no Router Advertisements.
+    advertiser: Option<Advertiser>,
     /// Held: nobody else gets them.
     _ports: Vec<OwnedFd>,
 }
@@ -96,12 +111,19 @@ impl<'a> Daemon<'a> {
             server_duid = %policy.server_duid,
             "serving"
         );
-        let follower = Follower { config, interface, facts, local, source, groups: Some(groups) };
-        Ok(Self { follower, workers, _ports: ports })
+        let changed = Arc::new(Notify::new());
+        let advertiser = config
+            .router_advertisement
+            .map(|advertised| Advertiser::new(advertised, interface.index, Arc::clone(&local), Arc::clone(&changed)));
+        let follower = Follower { config, interface, facts, local, source, changed, groups: Some(groups) };
+        Ok(Self { follower, workers, advertiser, _ports: ports })
     }
 
-    /// Follows the interface until told to stop.
+    /// Follows the interface, and advertises on it, until told to stop.
     async fn serve(&mut self, signals: &mut Signals) -> Result<(), ServeError> {
+        // One future throughout, which never ends: it neither is cut off by what happens beside it, nor cuts that off.
+        let advertising = advertise(self.advertiser.as_mut());
+        pin!(advertising);
         loop {
             tokio::select! {
                 name = signals.next() => {
@@ -109,6 +131,7 @@ impl<'a> Daemon<'a> {
                     return Ok(());
                 }
                 followed = self.follower.next() => followed?,
+                never = &mut advertising => match never {},
                 () = self.workers.ended() => return Err(ServeError::WorkerEnded),
             }
         }
@@ -120,6 +143,9 @@ impl<'a> Daemon<'a> {
         let mut totals = Totals::default();
         let counted = self.follower.source.count(&mut totals);
         let stopped = self.workers.stop(&mut totals);
+        if let Some(advertiser) = &self.advertiser {
+            advertiser.count(&mut totals);
+        }
         info!(counters = %totals, "stopped");
         counted?;
         stopped

@@ -1,0 +1,214 @@
+//! Sends Router Advertisements, for as long as the interface has a link-local address to send them from.
+
+use std::{convert::Infallible, future::pending, io, net::Ipv6Addr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    icmpv6::{ALL_ROUTERS, RouterSocket},
+    totals::Totals,
+};
+use crate::{
+    interface::has_joined,
+    local::Local,
+    router::{Advertised, Schedule},
+    wire::{
+        MacAddr,
+        router::{InvalidSolicitation, RouterSolicitation},
+    },
+};
+
+/// How often it is tried to open the socket again while nothing happens to the interface.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// What advertises, and what it has counted.
+pub(super) struct Advertiser {
+    advertised: Advertised,
+    interface: u32,
+    local: Arc<ArcSwap<Local>>,
+    /// Told of every change of the interface.
+    changed: Arc<Notify>,
+    open: Option<Open>,
+    retry: Instant,
+    schedule: Schedule,
+    state: State,
+    counters: Counters,
+}
+
+/// A socket, and the addresses that the interface had when it was opened.
+struct Open {
+    socket: RouterSocket,
+    link_local: Ipv6Addr,
+    mac: MacAddr,
+}
+
+/// What the log was told last: that all is well, or what is not (`errno`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Untold,
+    Sending,
+    Failing(Option<i32>),
+}
+
+#[derive(Default)]
+struct Counters {
+    sent: u64,
+    failed: u64,
+    received: u64,
+    dropped: [u64; InvalidSolicitation::ALL.len()],
+}
+
+impl Advertiser {
+    /// Nothing is sent before [`run`](Self::run).
+    pub(super) fn new(
+        advertised: Advertised,
+        interface: u32,
+        local: Arc<ArcSwap<Local>>,
+        changed: Arc<Notify>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            advertised,
+            interface,
+            local,
+            changed,
+            open: None,
+            retry: now,
+            schedule: Schedule::new(now.into(), fastrand::f64()),
+            state: State::Untold,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Advertises until it is dropped: whatever goes wrong is logged, counted, and tried again.
+    pub(super) async fn run(&mut self) -> Infallible {
+        let changed = Arc::clone(&self.changed);
+        loop {
+            tokio::select! {
+                () = changed.notified() => self.follow(),
+                () = sleep_until(self.due()) => self.act(),
+                received = receive(self.open.as_ref()) => self.take(received),
+            }
+        }
+    }
+
+    fn due(&self) -> Instant {
+        if self.open.is_some() { self.schedule.next().into() } else { self.retry }
+    }
+
+    fn act(&mut self) {
+        match &self.open {
+            Some(open) => {
+                let sent = open.socket.send(&self.advertised.at(open.mac).bytes());
+                self.schedule.sent(Instant::now().into(), fastrand::f64());
+                match sent {
+                    Ok(()) => self.sent(),
+                    Err(error) => self.failed(&error),
+                }
+            }
+            None => self.follow(),
+        }
+    }
+
+    /// Opens the socket again where the interface is no longer what it was.
+    fn follow(&mut self) {
+        let local = self.local.load();
+        if self.open.as_ref().is_some_and(|open| open.is_good(&local, self.interface)) {
+            return;
+        }
+        // Closed first: a socket whose membership is forgotten would take the next one's along.
+        self.open = None;
+        match RouterSocket::open(self.interface, local.link_local) {
+            Ok(socket) => {
+                self.schedule.restart(Instant::now().into(), fastrand::f64());
+                self.open = Some(Open { socket, link_local: local.link_local, mac: local.mac });
+            }
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    fn take(&mut self, received: io::Result<Result<RouterSolicitation, InvalidSolicitation>>) {
+        match received {
+            Ok(Ok(solicitation)) => {
+                debug!(?solicitation, "received");
+                self.counters.received += 1;
+                self.schedule.solicited(Instant::now().into(), fastrand::f64());
+            }
+            Ok(Err(invalid)) => self.counters.dropped(invalid),
+            Err(error) => {
+                self.open = None;
+                self.give_up(&error);
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        self.retry = Instant::now() + RETRY;
+        self.failed(error);
+    }
+
+    fn sent(&mut self) {
+        self.counters.sent += 1;
+        if self.state != State::Sending {
+            self.state = State::Sending;
+            info!("sending Router Advertisements");
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        self.counters.failed += 1;
+        let state = State::Failing(error.raw_os_error());
+        if self.state != state {
+            self.state = state;
+            warn!(%error, "cannot send Router Advertisements: is the interface up, with a link-local address?");
+        }
+    }
+
+    /// Adds what was counted.
+    pub(super) fn count(&self, totals: &mut Totals) {
+        totals.add("send_router_advertisement", self.counters.sent);
+        totals.add("router_advertisement_failed", self.counters.failed);
+        totals.add("receive_router_solicitation", self.counters.received);
+        for (invalid, count) in InvalidSolicitation::ALL.into_iter().zip(self.counters.dropped) {
+            totals.add(invalid.name(), count);
+        }
+    }
+}
+
+impl Open {
+    /// Does the interface still have those addresses, and hear its solicitations?
+    fn is_good(&self, local: &Local, interface: u32) -> bool {
+        let is_same = (self.mac, self.link_local) == (local.mac, local.link_local);
+        // What cannot be told is taken for good: the socket would be closed at every change otherwise.
+        let hears = || has_joined(interface, &[ALL_ROUTERS.octets()]).unwrap_or(true);
+        is_same && local.addresses.binary_search(&self.link_local).is_ok() && hears()
+    }
+}
+
+impl Counters {
+    fn dropped(&mut self, invalid: InvalidSolicitation) {
+        if let Some(count) = self.dropped.get_mut(invalid as usize) {
+            *count += 1;
+        }
+    }
+}
+
+async fn receive(open: Option<&Open>) -> io::Result<Result<RouterSolicitation, InvalidSolicitation>> {
+    match open {
+        Some(open) => open.socket.receive().await,
+        None => pending().await,
+    }
+}
+
+/// Advertises where the operator wants it, until it is dropped.
+pub(super) async fn advertise(advertiser: Option<&mut Advertiser>) -> Infallible {
+    match advertiser {
+        Some(advertiser) => advertiser.run().await,
+        None => pending().await,
+    }
+}
