@@ -122,8 +122,8 @@ impl Scene {
     }
 
     /// systemd-networkd takes an interface without udev where /sys cannot be written.
-    fn networkd(&self) -> Process {
-        fs::write(self.file("eth0.network"), NETWORKD_CONFIGURATION).unwrap();
+    fn networkd(&self, configuration: &str) -> Process {
+        fs::write(self.file("eth0.network"), configuration).unwrap();
         self.in_private(&format!(
             "mount -t sysfs sysfs /sys && mount -o remount,bind,ro /sys && mkdir -p /run/systemd/network \
              && cp {} /run/systemd/network/ && SYSTEMD_LOG_LEVEL=debug exec /lib/systemd/systemd-networkd",
@@ -173,6 +173,18 @@ WithoutRA=solicit
 UseDNS=no
 ";
 
+/// As networkd is by itself: it asks DHCPv6 when a router says so.
+const NETWORKD_TOLD_BY_ROUTERS: &str = "\
+[Match]
+Name=eth0
+[Network]
+IPv6AcceptRA=yes
+[IPv6AcceptRA]
+UseDNS=no
+[DHCPv6]
+UseDNS=no
+";
+
 #[test]
 fn dhclient_keeps_its_address_through_native_xdp() {
     let scene = Scene::new();
@@ -204,7 +216,24 @@ fn networkd_keeps_its_address() {
     let scene = Scene::new();
     // Its timers are accurate to ten seconds: with less between T1 and T2 it may begin with a Rebind.
     let times = ["--preferred-lifetime", "60s", "--valid-lifetime", "80s", "--t1", "5s", "--t2", "40s"];
-    scene.shows(scene.networkd(), 1, &[&NATIVE[..], &times].concat());
+    scene.shows(scene.networkd(NETWORKD_CONFIGURATION), 1, &[&NATIVE[..], &times].concat());
+}
+
+#[test]
+fn networkd_asks_when_it_is_told_to() {
+    let scene = Scene::new();
+    let silent = scene.daemon(&NATIVE);
+    let client = scene.networkd(NETWORKD_TOLD_BY_ROUTERS);
+    client.wait_for(LIMIT, |line| line.contains("Sent Router Solicitation")).unwrap();
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(silent.stop().unwrap().counter("receive_solicit"), 0);
+    let daemon = scene.daemon(&[&NATIVE[..], &["--router-advertisement", "managed"]].concat());
+    scene.wait_until_bound(&client);
+    let stopped = daemon.stop().unwrap();
+    assert!(
+        stopped.counter("send_router_advertisement") >= 1 && stopped.counter("receive_solicit") >= 1,
+        "{stopped:?}"
+    );
 }
 
 #[test]

@@ -325,17 +325,6 @@ mod tests {
             ),
             ("workers", "0", "--workers 0: not a number of threads, 1 to 64"),
             ("dhcpv6-listen-port", "0", "--dhcpv6-listen-port 0: not a port, 1 to 65535"),
-            ("router-advertisement", "on", "--router-advertisement on: there are managed, other and off"),
-            (
-                "router-advertisement-prefix",
-                "2001:db8::/64",
-                "--router-advertisement-prefix 2001:db8::/64: nothing advertises it; give --router-advertisement managed or other too",
-            ),
-            (
-                "router-advertisement-prefix",
-                "2001:db8::1/64",
-                "--router-advertisement-prefix 2001:db8::1/64: bits are set below the prefix; did you mean 2001:db8::/64?",
-            ),
             ("xdp-mode", "fast", "--xdp-mode fast: there are auto, native and generic"),
             ("log-level", "loud", "--log-level loud: not a level; there are error, warn, info, debug and trace"),
             (
@@ -381,6 +370,29 @@ mod tests {
         ] {
             assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_prefix_is_advertised_with_a_flag_or_not_at_all() {
+        for (name, text, error) in [
+            ("router-advertisement", "on", "--router-advertisement on: there are managed, other and off"),
+            (
+                "router-advertisement-prefix",
+                "2001:db8::/64",
+                "--router-advertisement-prefix 2001:db8::/64: nothing advertises it; give --router-advertisement managed or other too",
+            ),
+            (
+                "router-advertisement-prefix",
+                "2001:db8::1/64",
+                "--router-advertisement-prefix 2001:db8::1/64: bits are set below the prefix; did you mean 2001:db8::/64?",
+            ),
+        ] {
+            assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
+        }
+        let both = [("router-advertisement", "managed"), ("router-advertisement-prefix", "2001:db8::/64")];
+        let advertised = Advertised { flag: ConfigurationFlag::Managed, prefix: "2001:db8::/64".parse().ok() };
+        assert_eq!(config(&both).unwrap().router_advertisement, Some(advertised));
+        assert_eq!(config(&[]).unwrap().router_advertisement, None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Puts the rooms together: starts the datapath and its workers, keeps the interface's addresses in step, ends on a signal.
+//! Puts the rooms together: starts the datapath and its workers, keeps the interface's addresses in step, advertises
+//! on it, ends on a signal.
 
 mod advertise;
 mod answer;
