@@ -139,6 +139,22 @@ fn who_closes_the_log_does_not_end_the_daemon() {
     assert!(ended.status.success() && ended.output.contains("serving"), "{}: {}", ended.status, ended.output);
 }
 
+#[test]
+fn who_does_not_read_the_log_does_not_hold_up_its_end() {
+    let rack = Rack::new(0).unwrap();
+    let daemon = Daemon::command(&["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::"]).unwrap();
+    let directory = TempDir::new().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut command = Command::new("bash");
+    // A pipe that is full, with a reader that never reads.
+    let script =
+        r#"exec 3<>"$0"; head -c 65536 /dev/zero >&3; exec timeout --preserve-status --kill-after=3 2 "$@" 2>&3"#;
+    command.args(["-c", script]).arg(&fifo).arg(daemon.get_program()).args(daemon.get_args());
+    let ended = rack.router.execute(&command, std::time::Duration::from_secs(20)).unwrap();
+    assert!(ended.status.success(), "{}: {}", ended.status, ended.output);
+}
+
 /// What the daemon writes until it has served for a moment.
 fn human_log(host: &Host, arguments: &[&str]) -> String {
     let daemon = Daemon::command(&[]).unwrap();

@@ -34,6 +34,7 @@ use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::TransmitRing,
     interface::{Facts, Interface},
+    log,
     policy::Policy,
     privilege,
     wire::Duid,
@@ -147,6 +148,7 @@ impl<'a> Daemon<'a> {
         if let Some(advertiser) = &self.advertiser {
             advertiser.count(&mut totals);
         }
+        totals.add("log_lines_lost", log::lines_lost());
         info!(counters = %totals, "stopped");
         counted?;
         stopped
