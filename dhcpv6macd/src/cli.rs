@@ -6,7 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::ValueParser};
 
 use crate::config::{
     Config, ConfigError, Settings,
-    settings::{Origin, SETTINGS, Unset},
+    settings::Origin,
+    table::{SETTINGS, Unset},
 };
 
 /// What the command line asks for.

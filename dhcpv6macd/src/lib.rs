@@ -44,6 +44,7 @@ pub mod datapath;
 pub mod interface;
 pub mod local;
 pub mod log;
+pub mod machine;
 pub mod netlink;
 pub mod policy;
 pub mod privilege;

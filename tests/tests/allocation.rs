@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use dhcpv6macd::respond::Responder;
-use dhcpv6macd_tests::golden::{known_frames, local, policy};
+use dhcpv6macd_tests::golden::{known_frames, site};
 
 /// Times that every frame is answered.
 const ROUNDS: usize = 10;
@@ -10,13 +10,13 @@ const ROUNDS: usize = 10;
 #[test]
 fn nothing_is_allocated_per_frame() {
     let frames = known_frames().unwrap();
-    let local = local();
-    let mut responder = Responder::new(policy());
+    let site = site();
+    let mut responder = Responder::default();
     let mut reply = [0; 1514];
     let (mut answered, mut dropped) = (0, 0);
     let measured = allocation_counter::measure(|| {
         for frame in (0..ROUNDS).flat_map(|_| &frames) {
-            match responder.frame(frame, &local, &mut reply) {
+            match responder.frame(frame, &site, &mut reply) {
                 Ok(_) => answered += 1,
                 Err(_) => dropped += 1,
             }

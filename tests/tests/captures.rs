@@ -1,10 +1,12 @@
 //! What real clients sent, answered: every client frame of every capture through the responder.
 #![cfg(test)]
 
+use std::sync::Arc;
+
 use dhcproto::v6::{DhcpOption, Message, MessageType, OptionCode};
 use dhcpv6macd::{
     policy::Policy,
-    respond::Responder,
+    respond::{Responder, Site},
     wire::{Duid, MacAddr},
 };
 use dhcpv6macd_ebpf::header::PAYLOAD_OFFSET;
@@ -36,8 +38,8 @@ fn every_client_hears_what_it_waits_for() {
     let names: Vec<_> = captures.iter().map(|capture| capture.name.as_str()).collect();
     assert_eq!(names, HEARS.map(|(name, _)| name));
     for (capture, (name, kinds)) in captures.iter().zip(HEARS) {
-        let mut responder = Responder::new(policy_towards(capture));
-        let hears: Vec<_> = capture.to_server().map(|frame| answered(&mut responder, frame, name)).collect();
+        let site = Site::new(local(), Arc::new(policy_towards(capture)));
+        let hears: Vec<_> = capture.to_server().map(|frame| answered(&site, frame, name)).collect();
         assert_eq!(hears, kinds, "{name}");
     }
 }
@@ -55,9 +57,9 @@ fn server_id(message: &Message) -> Duid {
 }
 
 /// Answers a client's message, checks every field of the answer against it, and returns its type.
-fn answered(responder: &mut Responder, frame: &[u8], name: &str) -> MessageType {
+fn answered(site: &Site, frame: &[u8], name: &str) -> MessageType {
     let mut buffer = [0; 1514];
-    let length = responder.frame(frame, &local(), &mut buffer).unwrap();
+    let length = Responder::default().frame(frame, site, &mut buffer).unwrap().length;
     let answer = Answer::read(&buffer[..length]).unwrap();
     let mac = MacAddr(frame[6..12].try_into().unwrap());
     let asked = decode(&frame[PAYLOAD_OFFSET..]).unwrap();
@@ -97,7 +99,56 @@ fn expected(asked: &Message, mac: MacAddr, frame: &[u8], server_id: Option<Vec<u
         status: (asked.msg_type() == MessageType::Release).then_some(0),
         associations,
         fqdn: None,
-        others: Vec::new(),
+        others: if asked.msg_type() == MessageType::Release { Vec::new() } else { others(asked, mac) },
+        relays: Vec::new(),
+    }
+}
+
+/// What else it is told: the options that it asks for, and the boot file of its stage.
+fn others(asked: &Message, mac: MacAddr) -> Vec<(u16, Vec<u8>)> {
+    let configured = policy().options.into_iter().map(|option| (option.code.0, option.data.into_vec()));
+    let mut others: Vec<_> = configured.filter(|(code, _)| asks_for(asked, *code)).collect();
+    match boot(asked) {
+        Some("ipxe") => {
+            others.push((59, format!("http://{HOST}/mac/{mac}/boot.efi?arch=x86_64&payload={IPXE}").into()))
+        }
+        Some("http") => {
+            others.push((59, format!("http://{HOST}/mac/{mac}/boot.efi?arch=x86_64&payload={HTTP}").into()));
+            others.push((16, b"\0\0\x01\x57\0\x0aHTTPClient".to_vec()));
+        }
+        Some(_) => others.push((59, format!("tftp://{HOST}/{mac}/ipxe.efi").into())),
+        None => {}
+    }
+    others.sort();
+    others
+}
+
+/// Where boot files are, and what the machines in the captures are: x86-64, by PXE and by HTTP.
+const HOST: &str = "[2001:db8:123:4567:1::1]";
+const IPXE: &str = "eyJhcmNoaXRlY3R1cmVzIjpbIkVGSSB4ODYtNjQiXX0%3D";
+const HTTP: &str = "eyJhcmNoaXRlY3R1cmVzIjpbIkVGSSB4ODYtNjQgYm9vdCBmcm9tIEhUVFAiXX0%3D";
+
+fn asks_for(asked: &Message, code: u16) -> bool {
+    // A refresh time is for those who ask for nothing else.
+    let is_refresh_time = code == 32 && asked.msg_type() != MessageType::InformationRequest;
+    let requested = match asked.opts().get(OptionCode::ORO) {
+        Some(DhcpOption::ORO(requested)) => requested.opts.iter().any(|option| u16::from(*option) == code),
+        _ => false,
+    };
+    requested && !is_refresh_time
+}
+
+fn boot(asked: &Message) -> Option<&'static str> {
+    let vendor = match asked.opts().get(OptionCode::VendorClass) {
+        Some(DhcpOption::VendorClass(class)) => class.data.first()?,
+        _ => return None,
+    };
+    let is_ipxe = asked.opts().get(OptionCode::UserClass).is_some();
+    match () {
+        () if is_ipxe => Some("ipxe"),
+        () if vendor.starts_with(b"HTTPClient") => Some("http"),
+        () if vendor.starts_with(b"PXEClient") => Some("pxe"),
+        () => None,
     }
 }
 

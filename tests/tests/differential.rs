@@ -26,12 +26,12 @@ struct Found {
 
 /// Options that a message can ask for and that we know.
 const KNOWN: [OptionCode; 4] =
-    [OptionCode::ClientFqdn, OptionCode::Preference, OptionCode::StatusCode, OptionCode::RapidCommit];
+    [OptionCode::CLIENT_FQDN, OptionCode::PREFERENCE, OptionCode::STATUS_CODE, OptionCode::RAPID_COMMIT];
 
 fn found_by_us(message: &Message<'_>) -> Found {
     let mut associations: Vec<_> = message
         .associations()
-        .map(|ia| (ia.kind.code() as u16, u32::from_be_bytes(ia.iaid), ia.addresses().collect()))
+        .map(|ia| (ia.kind.code().0, u32::from_be_bytes(ia.iaid), ia.addresses().collect()))
         .collect();
     associations.sort();
     Found {
@@ -40,7 +40,7 @@ fn found_by_us(message: &Message<'_>) -> Found {
         client_id: message.client_id.map(<[u8]>::to_vec),
         server_id: message.server_id.map(<[u8]>::to_vec),
         rapid_commit: message.rapid_commit,
-        requested: KNOWN.into_iter().filter(|code| message.requests(*code)).map(|code| code as u16).collect(),
+        requested: KNOWN.into_iter().filter(|code| message.requests(*code)).map(|code| code.0).collect(),
         fqdn: message.fqdn.map(|fqdn| (fqdn.wants_update, fqdn.name.to_vec())),
         associations,
     }
@@ -65,7 +65,7 @@ fn found_by_dhcproto(message: &v6::Message) -> Found {
             DhcpOption::RapidCommit => found.rapid_commit = true,
             DhcpOption::ORO(oro) => {
                 let requested: Vec<u16> = oro.opts.iter().map(|code| u16::from(*code)).collect();
-                let known = KNOWN.into_iter().map(|code| code as u16);
+                let known = KNOWN.into_iter().map(|code| code.0);
                 found.requested = known.filter(|code| requested.contains(code)).collect();
             }
             DhcpOption::IANA(ia) => found.associations.push((3, ia.id, addresses(&ia.opts))),

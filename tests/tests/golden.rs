@@ -1,11 +1,18 @@
 //! Every golden row through the classifier and the responder of the host.
 
-use dhcpv6macd::respond::{Reason, Responder};
+use std::sync::Arc;
+
+use dhcpv6macd::respond::{Reason, Responder, Site};
 use dhcpv6macd_ebpf::{Verdict, classify};
-use dhcpv6macd_tests::golden::{Answer, Outcome, Row, local, policy, rows};
+use dhcpv6macd_tests::golden::{Answer, Outcome, Row, local, rows};
 
 fn described(row: &Row) -> String {
     format!("{}: {}", row.name, row.description)
+}
+
+/// The row's policy on our interface.
+fn site_of(row: &Row) -> Site {
+    Site::new(local(), Arc::new((row.policy)()))
 }
 
 #[test]
@@ -19,8 +26,8 @@ fn the_classifier_gives_every_row_its_verdict() {
 fn the_responder_gives_every_row_its_outcome() {
     for row in rows() {
         let mut buffer = [0xaa; 1514];
-        let outcome = match Responder::new(policy()).frame(&row.frame, &local(), &mut buffer) {
-            Ok(length) => match Answer::read(&buffer[..length]) {
+        let outcome = match Responder::default().frame(&row.frame, &site_of(&row), &mut buffer) {
+            Ok(answered) => match Answer::read(&buffer[..answered.length]) {
                 Ok(answer) => Outcome::Answered(Box::new(answer)),
                 Err(error) => panic!("{}: {error:#}", described(&row)),
             },
@@ -33,8 +40,8 @@ fn the_responder_gives_every_row_its_outcome() {
 #[test]
 fn every_drop_is_counted_under_its_name() {
     for row in rows() {
-        let mut responder = Responder::new(policy());
-        let dropped = responder.frame(&row.frame, &local(), &mut [0; 1514]).err().map(|reason| reason.name());
+        let mut responder = Responder::default();
+        let dropped = responder.frame(&row.frame, &site_of(&row), &mut [0; 1514]).err().map(|reason| reason.name());
         let counted: Vec<_> =
             responder.counters().each().filter(|(_, count)| *count > 0).map(|(name, _)| name).collect();
         match dropped {

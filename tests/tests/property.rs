@@ -42,7 +42,11 @@ fn mutated(known: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
 
 /// Codes, lengths and types that mean something, and any other byte.
 fn interesting() -> impl Strategy<Value = u8> {
-    prop_oneof![0..=14_u8, prop::sample::select(vec![16, 18, 24, 25, 26, 39, 128, 254, 255]), any::<u8>()]
+    prop_oneof![
+        0..=14_u8,
+        prop::sample::select(vec![15, 16, 18, 24, 25, 26, 39, 59, 61, 79, 128, 135, 254, 255]),
+        any::<u8>()
+    ]
 }
 
 /// Options in options, most of their lengths right.
@@ -55,7 +59,7 @@ fn options() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn code() -> impl Strategy<Value = u16> {
-    prop_oneof![4 => prop::sample::select(vec![1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 25, 26, 39]), 1 => any::<u16>()]
+    prop_oneof![4 => prop::sample::select(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 18, 25, 26, 39, 61, 79, 135]), 1 => any::<u16>()]
 }
 
 fn option(code: u16, data: &[u8]) -> Vec<u8> {

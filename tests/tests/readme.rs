@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dhcpv6macd::{config::settings::SETTINGS, respond::Reason, wire::router::InvalidSolicitation};
+use dhcpv6macd::{config::table::SETTINGS, respond::Reason, wire::router::InvalidSolicitation};
 use dhcpv6macd_ebpf::Verdict;
 
 const README: &str = include_str!("../../README.md");

@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::{
     ConfigError,
     named_files::open_regular,
-    settings::{Origin, SETTINGS, Settings, nearest},
+    settings::{Origin, Settings, nearest},
+    table::SETTINGS,
 };
 
 /// No configuration is longer, bytes.
@@ -44,7 +45,7 @@ impl Settings {
             };
             let text = text_of(value.get_ref()).ok_or_else(|| ConfigError::Value {
                 place: format!("{}: {name}", place()),
-                what: format!("text or a whole number is expected, not {}", kind(value.get_ref())),
+                what: format!("text, a whole number or a list of texts is expected, not {}", kind(value.get_ref())),
             })?;
             settings.set(setting, text, Origin::File(path.to_owned(), line));
         }
@@ -62,14 +63,22 @@ fn read(file: File) -> std::io::Result<String> {
 }
 
 fn text_of(value: &DeValue<'_>) -> Option<String> {
-    let number = || value.as_integer().map(|integer| integer.as_str().to_owned());
-    value.as_str().map(str::to_owned).or_else(number)
+    match value {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        DeValue::Integer(integer) => Some(integer.as_str().to_owned()),
+        // A list is its texts with commas between them.
+        DeValue::Array(values) => {
+            let texts: Option<Vec<_>> = values.iter().map(|value| value.get_ref().as_str()).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        DeValue::Boolean(_) | DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
 }
 
 /// What a value is that is neither text nor a whole number.
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::Array(_) => "a list",
+        DeValue::Array(_) => "another list",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date or a time",
         DeValue::Table(_) => "a table",
@@ -98,14 +107,22 @@ mod tests {
         assert_eq!(settings.get("interface").unwrap().text, "eth1");
         assert_eq!(settings.get("workers").unwrap().text, "4");
         assert_eq!(settings.place("workers"), "lab.toml:3: workers");
+        let list = read_toml("dns-servers = [\"2001:db8::1\", \"2001:db8::2\"]").unwrap();
+        assert_eq!(list.get("dns-servers").unwrap().text, "2001:db8::1,2001:db8::2");
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         for (text, error) in [
             ("interface = \"eth1\"\nwokers = 4", "lab.toml:2: there is no setting wokers; did you mean workers?"),
-            ("workers = true", "lab.toml:1: workers: text or a whole number is expected, not true or false"),
-            ("interface = [\"eth1\"]", "lab.toml:1: interface: text or a whole number is expected, not a list"),
+            (
+                "workers = true",
+                "lab.toml:1: workers: text, a whole number or a list of texts is expected, not true or false",
+            ),
+            (
+                "interface = [1]",
+                "lab.toml:1: interface: text, a whole number or a list of texts is expected, not another list",
+            ),
             ("\n[lab]\n", "lab.toml:2: there is no setting lab"),
             ("workers = 1\nworkers = 2", "lab.toml:2: duplicate key"),
             ("interface = ", "lab.toml:1: string values must be quoted, expected literal string"),

@@ -1,22 +1,29 @@
 //! What the daemon is to do. Every value of a [`Config`] is valid: texts were parsed, and what does not go together was refused.
 //!
-//! * [`settings`]: the table of all settings, and their texts with the places where they were found.
+//! * [`table`]: all settings. [`settings`]: their texts with the places where they were found.
 //! * [`file`](Settings::from_file): the same from a TOML file.
 //! * [`parse`](Config::new): texts become a [`Config`].
 
+mod access;
 mod file;
 mod named_files;
+mod options;
 mod parse;
 pub mod settings;
+pub mod table;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
+pub use self::access::AccessFiles;
 pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,
-    policy::{BaseAddress, Lifetimes, UrlTemplate},
+    policy::{Access, BaseAddress, BootPolicy, Lifetimes, MacSources, Policy, Prefix},
     router::Advertised,
-    wire::Duid,
+    wire::{
+        Duid,
+        dhcpv6::{OptionCode, ServerOption},
+    },
 };
 
 /// The effective configuration: command line over environment over file over defaults.
@@ -30,6 +37,18 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// DUID of the server; `None` for the DUID-LL of the interface.
     pub server_duid: Option<Duid>,
+    /// How much this server is preferred to others.
+    pub preference: u8,
+    /// Options for machines that ask for them.
+    pub options: Box<[ServerOption]>,
+    /// What is asked for a machine's MAC.
+    pub mac_sources: MacSources,
+    /// Where relay agents may be; `None` for the link and the prefix.
+    pub relay_from: Option<Box<[Prefix]>>,
+    /// Which machines are served.
+    pub access: AccessFiles,
+    /// Which boot file moves a machine on.
+    pub boot: BootPolicy,
     /// UDP port of the DHCPv6 server.
     pub dhcpv6_port: u16,
     /// What Router Advertisements say; `None` where the daemon sends none.
@@ -40,14 +59,12 @@ pub struct Config {
     pub http: SocketAddr,
     /// Where the netboot HTTPS server listens.
     pub https: SocketAddr,
-    /// What boot URLs are made from.
-    pub http_boot_url: Option<UrlTemplate>,
     /// Directory of the netboot files.
     pub netboot_dir: Option<PathBuf>,
     /// Certificate chain and private key of HTTPS.
     pub tls: Option<TlsFiles>,
-    /// iPXE for x86-64 machines.
-    pub ipxe_x86_64_efi: Option<PathBuf>,
+    /// iPXE for machines in PXE.
+    pub ipxe: IpxeImages,
     /// How frames reach the workers.
     pub datapath: Datapath,
     /// Threads that answer; `None` for one a CPU, as many as [`WORKERS_DEFAULT_MAX`].
@@ -56,6 +73,54 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log_level: String,
+}
+
+impl Config {
+    /// What the operator decided, with what the interface and the files say about it now.
+    #[must_use]
+    pub fn policy(&self, interface_duid: impl FnOnce() -> Duid, access: Access) -> Policy {
+        let server_duid = self.server_duid.clone().unwrap_or_else(interface_duid);
+        let policy = Policy::new(self.base_address, server_duid);
+        Policy {
+            lifetimes: self.lifetimes,
+            preference: self.preference,
+            options: self.options.clone(),
+            boot: self.boot.clone(),
+            mac_sources: self.mac_sources.clone(),
+            relay_from: self.relay_from.clone().unwrap_or(policy.relay_from),
+            access,
+            ..policy
+        }
+    }
+
+    /// What can be meant, but hardly is.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let names_its_host = self.boot.http.as_ref().is_some_and(|template| template.names_its_host());
+        let has_dns = self.options.iter().any(|option| option.code == OptionCode::DNS_SERVERS);
+        let no_dns =
+            "the boot URL's host has a name, and there are no --dns-servers: UEFI HTTP boot ignores such an offer";
+        (names_its_host && !has_dns).then_some(no_dns).into_iter().collect()
+    }
+}
+
+/// iPXE for each kind of processor, EFI programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IpxeImages {
+    /// For x86-64 machines.
+    pub x86_64: Option<PathBuf>,
+    /// For arm64 machines.
+    pub arm64: Option<PathBuf>,
+    /// For 64-bit RISC-V machines.
+    pub riscv64: Option<PathBuf>,
+}
+
+impl IpxeImages {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        [&self.x86_64, &self.arm64, &self.riscv64].into_iter().flatten().count()
+    }
 }
 
 /// The most workers.

@@ -13,12 +13,14 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX,
-    named_files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_efi, check_pem},
-    settings::{Origin, SETTINGS, Setting, Settings},
+    named_files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_pem},
+    options::{self, list},
+    settings::{Origin, Settings},
+    table::{SETTINGS, Setting},
 };
 use crate::{
     datapath::steering::XdpMode,
-    policy::{Lifetimes, UrlTemplate},
+    policy::{Lifetimes, Prefix},
     router::Advertised,
     wire::router::ConfigurationFlag,
 };
@@ -31,20 +33,28 @@ impl Config {
     /// The first setting that is missing or wrong.
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let given = Texts(settings);
+        let interface = given.required("interface", interface)?;
+        let base_address = given.required("base-address", parsed)?;
+        let ipxe = given.ipxe()?;
         let config = Self {
-            interface: given.required("interface", interface)?,
-            base_address: given.required("base-address", parsed)?,
+            boot: given.boot(base_address, &interface, &ipxe)?,
+            interface,
+            base_address,
+            ipxe,
             lifetimes: given.lifetimes()?,
             server_duid: given.optional("server-duid", parsed)?,
+            preference: given.required("preference", preference)?,
+            options: given.options()?,
+            mac_sources: given.required("mac-source", parsed)?,
+            relay_from: given.optional("relay-from", relay_from)?,
+            access: given.access()?,
             dhcpv6_port: given.required("dhcpv6-listen-port", port)?,
             router_advertisement: given.router_advertisement()?,
-            tftp: given.required("tftp-listen-addr", listen_address_or_off)?,
+            tftp: given.tftp()?,
             http: given.required("http-listen-addr", listen_address)?,
             https: given.required("https-listen-addr", listen_address)?,
-            http_boot_url: given.optional("http-boot-url-template", UrlTemplate::new)?,
             netboot_dir: given.optional("netboot-dir", |text| existing(text, check_directory))?,
             tls: given.tls()?,
-            ipxe_x86_64_efi: given.optional("ipxe-x86-64-efi", |text| existing(text, check_efi))?,
             datapath: given.datapath()?,
             workers: given.optional("workers", workers)?,
             log_format: given.required("log-format", log_format)?,
@@ -56,10 +66,10 @@ impl Config {
 }
 
 /// Texts with the words for what is wrong with them.
-struct Texts<'a>(&'a Settings);
+pub(super) struct Texts<'a>(&'a Settings);
 
 impl Texts<'_> {
-    fn optional<T, E: Display>(
+    pub(super) fn optional<T, E: Display>(
         &self,
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -77,7 +87,7 @@ impl Texts<'_> {
         self.optional(name, parse)?.ok_or_else(|| ConfigError::Missing(name, variable().unwrap_or_default()))
     }
 
-    fn wrong(&self, name: &'static str, what: &impl Display) -> ConfigError {
+    pub(super) fn wrong(&self, name: &'static str, what: &impl Display) -> ConfigError {
         let text = self.0.get(name).map(|given| quoted(&given.text)).unwrap_or_default();
         ConfigError::Value { place: format!("{} {text}", self.0.place(name)), what: what.to_string() }
     }
@@ -90,6 +100,10 @@ impl Texts<'_> {
         let said = ["t1", "t2", "valid-lifetime"].into_iter().find(|name| self.is_said(name));
         Lifetimes::new(preferred, valid, t1, t2)
             .map_err(|error| self.wrong(said.unwrap_or("preferred-lifetime"), &error))
+    }
+
+    pub(super) fn tftp(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        self.required("tftp-listen-addr", listen_address_or_off)
     }
 
     fn is_said(&self, name: &str) -> bool {
@@ -167,6 +181,17 @@ fn interface(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
+fn preference(text: &str) -> Result<u8, &'static str> {
+    text.parse().map_err(|_| "not a preference, 0 to 255")
+}
+
+fn relay_from(text: &str) -> Result<Box<[Prefix]>, String> {
+    if text == "off" {
+        return Ok([].into());
+    }
+    list(text, options::parsed).map(Into::into)
+}
+
 fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().ok().filter(|port| *port != 0).ok_or("not a port, 1 to 65535")
 }
@@ -189,7 +214,7 @@ fn listen_address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
 }
 
 /// Seconds of a lifetime (RFC 9915 section 7.7: all bits set is infinity).
-fn seconds(text: &str) -> Result<u32, &'static str> {
+pub(super) fn seconds(text: &str) -> Result<u32, &'static str> {
     const WRONG: &str = "not a time; write 12h, 1d12h, 90s, a number of seconds, or infinity";
     const RANGE: &str = "longer than a lifetime can be: up to 4294967294 seconds, or infinity";
     if text == "infinity" {
@@ -252,7 +277,7 @@ fn log_level(text: &str) -> Result<String, String> {
     EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-fn existing(text: &str, check: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
+pub(super) fn existing(text: &str, check: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     check(&path).map(|()| path)
 }

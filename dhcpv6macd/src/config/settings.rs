@@ -1,131 +1,16 @@
-//! Every setting as text: one table from which the flags, the environment, the file and the defaults are read.
+//! Every setting as text, and where it was found.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
-use self::Unset::{Decided, Nothing, Text};
-use super::ConfigError;
+use super::{
+    ConfigError,
+    table::{
+        SETTINGS, Setting,
+        Unset::{Decided, Nothing, Text},
+        VARIABLE_PREFIX,
+    },
+};
 
-/// What the daemon can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// Name of the flag, behind its dashes, and of the key in a file.
-    pub name: &'static str,
-    /// What stands for its value in the help.
-    pub value: &'static str,
-    /// What it is when nobody says.
-    pub unset: Unset,
-    /// What it is for, in a line.
-    pub help: &'static str,
-    /// Where it stands in the help.
-    pub heading: &'static str,
-}
-
-/// What a setting is when nobody says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unset {
-    /// As if this text had been given.
-    Text(&'static str),
-    /// Decided from something else, in these words.
-    Decided(&'static str),
-    /// Nothing.
-    Nothing,
-}
-
-const ADDRESSES: &str = "Addresses";
-const ROUTER: &str = "Router Advertisements";
-const BOOT: &str = "Boot files (checked now, served by later versions)";
-const DATAPATH: &str = "Datapath";
-const LOG: &str = "Log";
-
-const fn setting(
-    heading: &'static str,
-    name: &'static str,
-    value: &'static str,
-    unset: Unset,
-    help: &'static str,
-) -> Setting {
-    Setting { name, value, unset, help, heading }
-}
-
-/// All of them, in the order of the help.
-pub const SETTINGS: [Setting; 23] = [
-    setting(ADDRESSES, "interface", "NAME", Nothing, "Interface that the machines are on"),
-    setting(
-        ADDRESSES,
-        "base-address",
-        "PREFIX",
-        Nothing,
-        "The /80 in front of every machine's MAC, such as 2001:db8:0:1::",
-    ),
-    setting(
-        ADDRESSES,
-        "preferred-lifetime",
-        "TIME",
-        Text("12h"),
-        "How long an address is preferred: 12h, 1d12h, 90s, seconds, or infinity",
-    ),
-    setting(ADDRESSES, "valid-lifetime", "TIME", Text("24h"), "How long an address is valid"),
-    setting(ADDRESSES, "t1", "TIME", Decided("half of the preferred lifetime"), "When a machine renews"),
-    setting(ADDRESSES, "t2", "TIME", Decided("0.8 of the preferred lifetime"), "When a machine rebinds"),
-    setting(ADDRESSES, "server-duid", "HEX", Decided("the DUID-LL of the interface"), "DUID of this server"),
-    setting(ADDRESSES, "dhcpv6-listen-port", "PORT", Text("547"), "UDP port of DHCPv6"),
-    setting(
-        ROUTER,
-        "router-advertisement",
-        "KIND",
-        Text("off"),
-        "Tell machines to ask DHCPv6, where no router does: managed (for addresses), other (for everything else), or off",
-    ),
-    setting(
-        ROUTER,
-        "router-advertisement-prefix",
-        "PREFIX/LENGTH",
-        Nothing,
-        "Tell them that this prefix is on the link, such as 2001:db8:0:1::/64",
-    ),
-    setting(DATAPATH, "datapath", "KIND", Text("xdp"), "How frames are taken: xdp, or packet where no XDP is possible"),
-    setting(
-        DATAPATH,
-        "xdp-mode",
-        "MODE",
-        Text("auto"),
-        "Where XDP runs: native (in the driver), generic (behind it), or auto (the first that works)",
-    ),
-    setting(DATAPATH, "workers", "COUNT", Decided("one a CPU, at most 8"), "Threads that answer, 1 to 64"),
-    setting(BOOT, "tftp-listen-addr", "ADDRESS", Text(":69"), "Where TFTP listens, [address]:port, or off"),
-    setting(BOOT, "http-listen-addr", "ADDRESS", Text(":80"), "Where HTTP listens"),
-    setting(BOOT, "https-listen-addr", "ADDRESS", Text(":443"), "Where HTTPS listens"),
-    setting(
-        BOOT,
-        "http-boot-url-template",
-        "URL",
-        Nothing,
-        "Boot URL with {{.MAC}}, {{.BaseAddress}} and {{.Payload}} in it",
-    ),
-    setting(BOOT, "netboot-dir", "DIRECTORY", Nothing, "Directory with <mac>/boot.efi"),
-    setting(BOOT, "tls-cert-file", "FILE", Nothing, "Certificate chain of HTTPS, PEM"),
-    setting(BOOT, "tls-key-file", "FILE", Nothing, "Private key of HTTPS, PEM"),
-    setting(BOOT, "ipxe-x86-64-efi", "FILE", Nothing, "iPXE for x86-64 machines, an EFI program"),
-    setting(LOG, "log-format", "FORMAT", Text("human"), "How the log on standard error is written: human or json"),
-    setting(
-        LOG,
-        "log-level",
-        "LEVEL",
-        Text("info"),
-        "What is logged: error, warn, info, debug, trace, or a tracing filter",
-    ),
-];
-
-impl Setting {
-    /// The environment variable that sets it.
-    #[must_use]
-    pub fn variable(&self) -> String {
-        format!("{VARIABLE_PREFIX}{}", self.name.to_uppercase().replace('-', "_"))
-    }
-}
-
-/// What the names of our environment variables begin with.
-const VARIABLE_PREFIX: &str = "DHCPV6MACD_";
 /// Those among them that are for builds and tests.
 const FOREIGN_VARIABLES: [&str; 1] = ["DHCPV6MACD_BPF_OBJECT"];
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
+use super::Prefix;
 use crate::wire::MacAddr;
 
 /// The prefix, 80 bits, in front of every machine's MAC; the 48 bits below it are zero.
@@ -23,6 +24,12 @@ impl BaseAddress {
     #[must_use]
     pub fn contains(self, address: Ipv6Addr) -> bool {
         address.to_bits() & !MAC_BITS == self.0.to_bits()
+    }
+
+    /// The addresses of all machines.
+    #[must_use]
+    pub fn as_prefix(self) -> Prefix {
+        Prefix::new(self.0, 80)
     }
 
     /// The prefix itself, as an address.

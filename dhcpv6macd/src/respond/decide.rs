@@ -1,30 +1,25 @@
 //! What to say to a client. Nothing is written here.
 
-use std::net::Ipv6Addr;
-
-use super::Reason;
+use super::{Reason, Site, request::Request};
 use crate::{
-    policy::Policy,
-    wire::dhcpv6::{Association, AssociationKind, Message, MessageType, StatusCode},
+    policy::{Boot, Policy},
+    wire::dhcpv6::{Association, AssociationKind, Fqdn, Message, MessageType, OptionCode, StatusCode},
 };
 
-/// A client's message, and whose it is.
-pub(super) struct Request<'a> {
-    pub(super) message: Message<'a>,
-    /// The one address of the machine.
-    pub(super) address: Ipv6Addr,
-    /// Was it sent to any server rather than to us?
-    pub(super) to_group: bool,
-}
-
 /// What a reply says, whoever it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Decision {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decision<'a> {
     pub(super) kind: MessageType,
     /// Status of the whole message. None means success (RFC 9915 section 21.13).
     pub(super) status: Option<StatusCode>,
     pub(super) associations: Associations,
     pub(super) rapid_commit: bool,
+    /// Is what the operator configured, and the client asks for, told?
+    pub(super) is_configured: bool,
+    /// Where to load the boot file from.
+    pub(super) boot: Option<Boot<'a>>,
+    /// The client's name, to be told that nobody updates it.
+    pub(super) fqdn: Option<Fqdn<'a>>,
 }
 
 /// What a reply says about the identity associations in the message.
@@ -40,31 +35,37 @@ pub(super) enum Associations {
     Confirmed,
 }
 
-const ASSIGN: Decision =
-    Decision { kind: MessageType::Reply, status: None, associations: Associations::Assigned, rapid_commit: false };
+/// Success, and nothing else.
+const ACKNOWLEDGE: Decision<'static> = Decision {
+    kind: MessageType::Reply,
+    status: Some(StatusCode::Success),
+    associations: Associations::Absent,
+    rapid_commit: false,
+    is_configured: false,
+    boot: None,
+    fqdn: None,
+};
 
-pub(super) fn decide(request: &Request<'_>, policy: &Policy) -> Result<Decision, Reason> {
+pub(super) fn decide<'a>(request: &Request<'a>, site: &'a Site) -> Result<Decision<'a>, Reason> {
     let message = &request.message;
+    let policy = &site.policy;
     match message.kind {
         MessageType::Solicit => {
             check_for_any_server(request)?;
-            Ok(if message.rapid_commit {
-                Decision { rapid_commit: true, ..ASSIGN }
-            } else {
-                Decision { kind: MessageType::Advertise, ..ASSIGN }
-            })
+            let kind = if message.rapid_commit { MessageType::Reply } else { MessageType::Advertise };
+            Ok(Decision { kind, rapid_commit: message.rapid_commit, ..assign(request, site, Associations::Assigned) })
         }
         MessageType::Request => {
             check_for_this_server(message, policy)?;
-            Ok(ASSIGN)
+            Ok(assign(request, site, Associations::Assigned))
         }
         MessageType::Renew => {
             check_for_this_server(message, policy)?;
-            Ok(Decision { associations: Associations::Extended, ..ASSIGN })
+            Ok(assign(request, site, Associations::Extended))
         }
         MessageType::Rebind => {
             check_for_any_server(request)?;
-            Ok(Decision { associations: Associations::Extended, ..ASSIGN })
+            Ok(assign(request, site, Associations::Extended))
         }
         MessageType::Confirm => {
             check_for_any_server(request)?;
@@ -72,12 +73,11 @@ pub(super) fn decide(request: &Request<'_>, policy: &Policy) -> Result<Decision,
         }
         MessageType::Release | MessageType::Decline => {
             check_for_this_server(message, policy)?;
-            let status = Some(StatusCode::Success);
-            Ok(Decision { status, associations: Associations::Absent, ..ASSIGN })
+            Ok(ACKNOWLEDGE)
         }
         MessageType::InformationRequest => {
             check_information_request(request, policy)?;
-            Ok(Decision { associations: Associations::Absent, ..ASSIGN })
+            Ok(configure(request, site))
         }
         MessageType::Advertise
         | MessageType::Reply
@@ -87,8 +87,22 @@ pub(super) fn decide(request: &Request<'_>, policy: &Policy) -> Result<Decision,
     }
 }
 
+/// Addresses, and everything else that a machine is configured with. A client that sent its name and asks for it hears what
+/// becomes of it (RFC 4704 section 6).
+fn assign<'a>(request: &Request<'a>, site: &'a Site, associations: Associations) -> Decision<'a> {
+    let fqdn = request.message.fqdn.filter(|_| request.message.requests(OptionCode::CLIENT_FQDN));
+    Decision { associations, fqdn, ..configure(request, site) }
+}
+
+/// Everything that a machine is configured with but addresses.
+fn configure<'a>(request: &Request<'a>, site: &'a Site) -> Decision<'a> {
+    let Request { stage, mac, address, message, .. } = *request;
+    let boot = site.boot_files.of(stage, mac, address, message.architectures);
+    Decision { status: None, is_configured: true, boot, ..ACKNOWLEDGE }
+}
+
 /// Is every address that the client names the right one (RFC 9915 section 18.3.3)?
-fn confirm(request: &Request<'_>) -> Result<Decision, Reason> {
+fn confirm<'a>(request: &Request<'a>) -> Result<Decision<'a>, Reason> {
     let named = || request.message.associations().filter(is_non_temporary).flat_map(|named| named.addresses());
     if named().next().is_none() {
         return Err(Reason::NothingToConfirm);
@@ -98,7 +112,7 @@ fn confirm(request: &Request<'_>) -> Result<Decision, Reason> {
     } else {
         (StatusCode::NotOnLink, Associations::Absent)
     };
-    Ok(Decision { status: Some(status), associations, ..ASSIGN })
+    Ok(Decision { status: Some(status), associations, ..ACKNOWLEDGE })
 }
 
 fn is_non_temporary(association: &Association<'_>) -> bool {
@@ -135,7 +149,7 @@ fn check_information_request(request: &Request<'_>, policy: &Policy) -> Result<(
 }
 
 fn check_group(request: &Request<'_>) -> Result<(), Reason> {
-    if request.to_group { Ok(()) } else { Err(Reason::Unicast) }
+    if request.is_for_any { Ok(()) } else { Err(Reason::Unicast) }
 }
 
 fn check_server_id(server_id: &[u8], policy: &Policy) -> Result<(), Reason> {

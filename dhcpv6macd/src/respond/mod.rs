@@ -12,58 +12,61 @@
 //! | Release, Decline | Reply | Success |
 //! | Information-request | Reply | options only |
 //!
-//! First it is [decided](decide) what to say; [`Reply::emit`] then writes it.
+//! Behind relay agents it says and hears the same, with a Relay-reply for each Relay-forward around it.
+//!
+//! First the [request] is read, down to the machine that asks; then it is [decided](decide) what to say; [`Reply::emit`] writes it.
 
 mod counters;
 mod decide;
+mod observation;
 mod reason;
 mod reply;
+mod request;
+mod site;
 
 pub use counters::Counters;
 use dhcpv6macd_ebpf::Service;
+pub use observation::{ClientId, Observation};
 pub use reason::Reason;
 pub use reply::Reply;
+use request::Request;
+pub use site::Site;
 
-use crate::{
-    local::Local,
-    policy::Policy,
-    wire::{
-        Datagram,
-        dhcpv6::{Message, MessageType},
-    },
-};
+use crate::wire::{Datagram, dhcpv6::MessageType};
 
 /// Answers requests, and counts what it does.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Responder {
-    policy: Policy,
     counters: Counters,
 }
 
-impl Responder {
-    /// Nothing is counted yet.
-    #[must_use]
-    pub fn new(policy: Policy) -> Self {
-        Self { policy, counters: Counters::default() }
-    }
+/// A frame was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    /// Bytes of the reply, a whole frame.
+    pub length: usize,
+    /// Who asked, and what.
+    pub observation: Observation,
+}
 
+impl Responder {
     /// What was counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Answers one frame that came in on the interface `local`: writes the reply, a whole frame, and returns its length.
+    /// Answers one frame: writes the reply, a whole frame.
     ///
     /// # Errors
     ///
     /// Why there is no reply.
-    pub fn frame(&mut self, frame: &[u8], local: &Local, reply: &mut [u8]) -> Result<usize, Reason> {
-        let answered = self.answer(frame, local, reply);
+    pub fn frame(&mut self, frame: &[u8], site: &Site, reply: &mut [u8]) -> Result<Answered, Reason> {
+        let answered = self.answer(frame, site, reply);
         match answered {
-            Ok((kind, length)) => {
+            Ok((kind, answered)) => {
                 self.counters.sent(kind);
-                Ok(length)
+                Ok(answered)
             }
             Err(reason) => {
                 self.counters.dropped(reason);
@@ -72,58 +75,29 @@ impl Responder {
         }
     }
 
-    fn answer(&mut self, frame: &[u8], local: &Local, buffer: &mut [u8]) -> Result<(MessageType, usize), Reason> {
-        let datagram = Datagram::parse(frame, local)?.ok_or(Reason::NotOurs)?;
+    fn answer(&mut self, frame: &[u8], site: &Site, buffer: &mut [u8]) -> Result<(MessageType, Answered), Reason> {
+        let datagram = Datagram::parse(frame, &site.local)?.ok_or(Reason::NotOurs)?;
         if datagram.service == Service::Dhcpv6 {
             self.counters.received(MessageType::of(datagram.payload)?);
         }
-        let reply = self.handle(&datagram, local)?;
+        let (reply, observation) = handle(&datagram, site)?;
         let length = reply.emit(buffer).map_err(|_| Reason::ReplyTooLong)?;
-        Ok((reply.kind(), length))
-    }
-
-    /// Decides what to say to one datagram.
-    ///
-    /// # Errors
-    ///
-    /// Why there is nothing to say.
-    pub fn handle<'a>(&'a self, datagram: &Datagram<'a>, local: &Local) -> Result<Reply<'a>, Reason> {
-        check_source(datagram, local)?;
-        match datagram.service {
-            Service::Tftp => return Err(Reason::TftpNotServed),
-            Service::Dhcpv6 => {}
-        }
-        match MessageType::of(datagram.payload)? {
-            MessageType::RelayForward => return Err(Reason::RelayForward),
-            MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
-                return Err(Reason::ForClients);
-            }
-            MessageType::Solicit
-            | MessageType::Request
-            | MessageType::Confirm
-            | MessageType::Renew
-            | MessageType::Rebind
-            | MessageType::Release
-            | MessageType::Decline
-            | MessageType::InformationRequest => {}
-        }
-        let message = Message::parse(datagram.payload)?;
-        let address = self.policy.base_address.address_of(datagram.ethernet_source);
-        let request = decide::Request { message, address, to_group: datagram.destination.is_multicast() };
-        let decision = decide::decide(&request, &self.policy)?;
-        Ok(Reply::new(&request, decision, reply::headers(datagram, local), &self.policy))
+        Ok((reply.kind(), Answered { length, observation }))
     }
 }
 
-/// A machine's MAC is its own and nobody else's (IEEE 802-2014 section 8.2).
-fn check_source(datagram: &Datagram<'_>, local: &Local) -> Result<(), Reason> {
-    if datagram.ethernet_source.is_multicast() {
-        Err(Reason::MulticastMac)
-    } else if datagram.ethernet_source.is_zero() {
-        Err(Reason::ZeroMac)
-    } else if datagram.ethernet_source == local.mac {
-        Err(Reason::OwnMac)
-    } else {
-        Ok(())
+/// Decides what to say to one datagram.
+///
+/// # Errors
+///
+/// Why there is nothing to say.
+pub fn handle<'a>(datagram: &Datagram<'a>, site: &'a Site) -> Result<(Reply<'a>, Observation), Reason> {
+    match datagram.service {
+        Service::Tftp => return Err(Reason::TftpNotServed),
+        Service::Dhcpv6 => {}
     }
+    let request = Request::read(datagram, site)?;
+    let decision = decide::decide(&request, site)?;
+    let observation = Observation::of(&request);
+    Ok((Reply::new(request, decision, reply::headers(datagram, &request, &site.local), &site.policy), observation))
 }

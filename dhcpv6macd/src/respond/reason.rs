@@ -17,8 +17,14 @@ pub enum Reason {
     ZeroMac,
     /// The Ethernet source is our interface's own.
     OwnMac,
-    /// A relay agent's message: this version serves machines on the link.
-    RelayForward,
+    /// A relay agent outside of the prefixes where they may be.
+    RelayNotAllowed,
+    /// Nothing says what the machine's MAC is: behind a relay agent, it is often not known.
+    UnknownMac,
+    /// The machine is in the deny list.
+    DeniedMac,
+    /// The machine is not in the allow list.
+    NotAllowedMac,
     /// A message that only servers and relay agents send (RFC 9915 section 16).
     ForClients,
     /// No Client Identifier (RFC 9915 section 16).
@@ -44,13 +50,16 @@ impl Reason {
     pub const COUNT: usize = Self::OWN.len() + Malformed::ALL.len();
 
     /// All but the malformed ones.
-    const OWN: [Self; 15] = [
+    const OWN: [Self; 18] = [
         Self::NotOurs,
         Self::TftpNotServed,
         Self::MulticastMac,
         Self::ZeroMac,
         Self::OwnMac,
-        Self::RelayForward,
+        Self::RelayNotAllowed,
+        Self::UnknownMac,
+        Self::DeniedMac,
+        Self::NotAllowedMac,
         Self::ForClients,
         Self::NoClientId,
         Self::NoServerId,
@@ -77,16 +86,19 @@ impl Reason {
             Self::MulticastMac => 2,
             Self::ZeroMac => 3,
             Self::OwnMac => 4,
-            Self::RelayForward => 5,
-            Self::ForClients => 6,
-            Self::NoClientId => 7,
-            Self::NoServerId => 8,
-            Self::OtherServerId => 9,
-            Self::UnexpectedServerId => 10,
-            Self::Unicast => 11,
-            Self::UnexpectedAssociation => 12,
-            Self::NothingToConfirm => 13,
-            Self::ReplyTooLong => 14,
+            Self::RelayNotAllowed => 5,
+            Self::UnknownMac => 6,
+            Self::DeniedMac => 7,
+            Self::NotAllowedMac => 8,
+            Self::ForClients => 9,
+            Self::NoClientId => 10,
+            Self::NoServerId => 11,
+            Self::OtherServerId => 12,
+            Self::UnexpectedServerId => 13,
+            Self::Unicast => 14,
+            Self::UnexpectedAssociation => 15,
+            Self::NothingToConfirm => 16,
+            Self::ReplyTooLong => 17,
         };
         Malformed::ALL.len() + own
     }
@@ -101,7 +113,10 @@ impl Reason {
             Self::MulticastMac => "drop_multicast_mac",
             Self::ZeroMac => "drop_zero_mac",
             Self::OwnMac => "drop_own_mac",
-            Self::RelayForward => "drop_relay_forward",
+            Self::RelayNotAllowed => "drop_relay_not_allowed",
+            Self::UnknownMac => "drop_unknown_mac",
+            Self::DeniedMac => "drop_denied_mac",
+            Self::NotAllowedMac => "drop_not_allowed_mac",
             Self::ForClients => "drop_for_clients",
             Self::NoClientId => "drop_no_client_id",
             Self::NoServerId => "drop_no_server_id",

@@ -2,18 +2,21 @@
 
 use std::net::Ipv6Addr;
 
-use super::decide::{Associations, Decision, Request};
+use super::{
+    decide::{Associations, Decision},
+    request::Request,
+};
 use crate::{
     local::Local,
-    policy::Policy,
+    policy::{BootUrl, Policy},
     wire::{
         Datagram, Headers, NoSpace,
-        dhcpv6::{Association, AssociationKind, CLIENT_PORT, Message, MessageType, OptionCode, StatusCode, Writer},
+        dhcpv6::{
+            Association, AssociationKind, CLIENT_PORT, HTTP_CLIENT, MessageType, OptionCode, RelayForward, Relays,
+            SERVER_PORT, StatusCode, Writer,
+        },
     },
 };
-
-/// Taken at once by every client, without waiting for other servers (RFC 9915 section 18.2.9).
-const PREFERENCE: u8 = 255;
 
 /// The longest message: what one packet of 1500 bytes holds. EDK2 has no room for more than 1472.
 const MESSAGE_MAX: usize = 1452;
@@ -22,15 +25,14 @@ const MESSAGE_MAX: usize = 1452;
 #[derive(Clone, Copy, Debug)]
 pub struct Reply<'a> {
     headers: Headers,
-    decision: Decision,
-    message: Message<'a>,
-    address: Ipv6Addr,
+    request: Request<'a>,
+    decision: Decision<'a>,
     policy: &'a Policy,
 }
 
-/// Back where it came from: to the Ethernet source, so that no neighbour has to be found, and to the port that clients listen
-/// on, from the address that the client used, or from the link-local one where that was a group.
-pub(super) fn headers(datagram: &Datagram<'_>, local: &Local) -> Headers {
+/// Back where it came from: to the Ethernet source, so that no neighbour has to be found, from the address that was asked, or from
+/// the link-local one where that was a group.
+pub(super) fn headers(datagram: &Datagram<'_>, request: &Request<'_>, local: &Local) -> Headers {
     let is_own = !datagram.destination.is_multicast();
     Headers {
         ethernet_source: local.mac,
@@ -38,13 +40,41 @@ pub(super) fn headers(datagram: &Datagram<'_>, local: &Local) -> Headers {
         source: if is_own { datagram.destination } else { local.link_local },
         destination: datagram.source,
         source_port: local.dhcpv6_port,
-        destination_port: CLIENT_PORT,
+        destination_port: destination_port(datagram, request.relays),
+    }
+}
+
+/// The port that clients listen on, or the one of relay agents; a relay agent that says so listens where it sends from
+/// (RFC 8357 section 5.2).
+fn destination_port(datagram: &Datagram<'_>, relays: Relays<'_>) -> u16 {
+    match relays.outside_in().next() {
+        None => CLIENT_PORT,
+        Some(RelayForward { source_port: Some(_), .. }) => datagram.source_port,
+        Some(RelayForward { source_port: None, .. }) => SERVER_PORT,
     }
 }
 
 impl<'a> Reply<'a> {
-    pub(super) fn new(request: &Request<'a>, decision: Decision, headers: Headers, policy: &'a Policy) -> Self {
-        Self { headers, decision, message: request.message, address: request.address, policy }
+    pub(super) fn new(request: Request<'a>, decision: Decision<'a>, headers: Headers, policy: &'a Policy) -> Self {
+        Self { headers, request, decision, policy }
+    }
+
+    /// The machine's address, where the reply gives it one.
+    #[must_use]
+    pub fn address(&self) -> Option<Ipv6Addr> {
+        (self.decision.associations != Associations::Absent).then_some(self.request.address)
+    }
+
+    /// Status of the whole message, where it has one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.decision.status
+    }
+
+    /// Where the machine is told to boot from.
+    #[must_use]
+    pub fn boot_url(&self) -> Option<BootUrl<'a>> {
+        self.decision.boot.map(|boot| boot.url)
     }
 
     /// Type of the reply: Advertise or Reply.
@@ -62,33 +92,55 @@ impl<'a> Reply<'a> {
         self.headers.emit(buffer, |payload| {
             let room = payload.len().min(MESSAGE_MAX);
             let mut writer = Writer::new(payload.get_mut(..room).unwrap_or_default());
-            self.write(&mut writer)?;
+            writer.relayed(self.request.relays.outside_in(), |writer| self.write(writer))?;
             Ok(writer.length())
         })
     }
 
+    /// The boot file comes first: EDK2 reads its URL up to a NUL, which is the first byte of the next option's code, and shim reads
+    /// the first 1024 bytes.
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
-        writer.header(self.decision.kind, self.message.transaction)?;
-        if let Some(client_id) = self.message.client_id {
-            writer.option(OptionCode::ClientId, client_id)?;
+        writer.header(self.decision.kind, self.request.message.transaction)?;
+        self.write_boot(writer)?;
+        if let Some(client_id) = self.request.message.client_id {
+            writer.option(OptionCode::CLIENT_ID, client_id)?;
         }
-        writer.option(OptionCode::ServerId, self.policy.server_duid.as_bytes())?;
+        writer.option(OptionCode::SERVER_ID, self.policy.server_duid.as_bytes())?;
         if self.decision.kind == MessageType::Advertise {
-            writer.option(OptionCode::Preference, &[PREFERENCE])?;
+            writer.option(OptionCode::PREFERENCE, &[self.policy.preference])?;
         }
         if self.decision.rapid_commit {
-            writer.option(OptionCode::RapidCommit, &[])?;
+            writer.option(OptionCode::RAPID_COMMIT, &[])?;
         }
         if let Some(status) = self.decision.status {
             writer.status(status, "")?;
         }
         self.write_associations(writer)?;
-        self.write_fqdn(writer)
+        self.write_options(writer)?;
+        self.decision.fqdn.map_or(Ok(()), |fqdn| writer.fqdn(fqdn))
+    }
+
+    fn write_boot(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
+        let Some(boot) = self.decision.boot else { return Ok(()) };
+        writer.text(OptionCode::BOOT_FILE_URL, boot.url)?;
+        if boot.is_http_offer { writer.vendor_class(HTTP_CLIENT) } else { Ok(()) }
+    }
+
+    /// What was configured and is asked for; a refresh time only where there is nothing else to be refreshed (RFC 9915 section 21.23).
+    fn write_options(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
+        let message = &self.request.message;
+        let is_told = |code| {
+            self.decision.is_configured
+                && message.requests(code)
+                && (code != OptionCode::INFORMATION_REFRESH_TIME || message.kind == MessageType::InformationRequest)
+        };
+        let told = self.policy.options.iter().filter(|option| is_told(option.code));
+        told.into_iter().try_for_each(|option| writer.option(option.code, &option.data))
     }
 
     fn write_associations(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
         let mut is_given = false;
-        for association in self.message.associations() {
+        for association in self.request.message.associations() {
             let is_non_temporary = association.kind == AssociationKind::NonTemporary;
             match self.decision.associations {
                 Associations::Absent => return Ok(()),
@@ -110,27 +162,14 @@ impl<'a> Reply<'a> {
     fn write_address(&self, writer: &mut Writer<'_>, association: &Association<'_>) -> Result<(), NoSpace> {
         let lifetimes = self.policy.lifetimes;
         writer.association(association, (lifetimes.t1(), lifetimes.t2()), |writer| {
-            writer.address(self.address, lifetimes.preferred(), lifetimes.valid())?;
+            writer.address(self.request.address, lifetimes.preferred(), lifetimes.valid())?;
             if self.decision.associations == Associations::Extended {
-                for wrong in association.addresses().filter(|named| *named != self.address) {
+                for wrong in association.addresses().filter(|named| *named != self.request.address) {
                     writer.address(wrong, 0, 0)?;
                 }
             }
             Ok(())
         })
-    }
-
-    /// Only where it was sent and asked for, in answer to messages about addresses (RFC 4704 section 6).
-    fn write_fqdn(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
-        match self.message.fqdn {
-            Some(fqdn)
-                if matches!(self.decision.associations, Associations::Assigned | Associations::Extended)
-                    && self.message.requests(OptionCode::ClientFqdn) =>
-            {
-                writer.fqdn(fqdn)
-            }
-            _ => Ok(()),
-        }
     }
 }
 

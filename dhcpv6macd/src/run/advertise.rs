@@ -16,6 +16,7 @@ use super::{
 use crate::{
     interface::has_joined,
     local::Local,
+    respond::Site,
     router::{Advertised, Schedule},
     wire::{
         MacAddr,
@@ -30,7 +31,7 @@ const RETRY: Duration = Duration::from_secs(10);
 pub(super) struct Advertiser {
     advertised: Advertised,
     interface: u32,
-    local: Arc<ArcSwap<Local>>,
+    site: Arc<ArcSwap<Site>>,
     /// Told of every change of the interface.
     changed: Arc<Notify>,
     open: Option<Open>,
@@ -65,17 +66,12 @@ struct Counters {
 
 impl Advertiser {
     /// Nothing is sent before [`run`](Self::run).
-    pub(super) fn new(
-        advertised: Advertised,
-        interface: u32,
-        local: Arc<ArcSwap<Local>>,
-        changed: Arc<Notify>,
-    ) -> Self {
+    pub(super) fn new(advertised: Advertised, interface: u32, site: Arc<ArcSwap<Site>>, changed: Arc<Notify>) -> Self {
         let now = Instant::now();
         Self {
             advertised,
             interface,
-            local,
+            site,
             changed,
             open: None,
             retry: now,
@@ -117,8 +113,8 @@ impl Advertiser {
 
     /// Opens the socket again where the interface is no longer what it was.
     fn follow(&mut self) {
-        let local = self.local.load();
-        if self.open.as_ref().is_some_and(|open| open.is_good(&local, self.interface)) {
+        let local = &self.site.load().local;
+        if self.open.as_ref().is_some_and(|open| open.is_good(local, self.interface)) {
             return;
         }
         // Closed first: a socket whose membership is forgotten would take the next one's along.

@@ -1,34 +1,42 @@
-//! The responder under a worker: it answers from what the interface is at this moment.
+//! The responder under a worker: it answers from what the interface and the policy are at this moment.
 
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 
-use super::totals::Totals;
-use crate::{datapath::Answer, local::Local, policy::Policy, respond::Responder};
+use super::{observe::Observer, totals::Totals};
+use crate::{
+    datapath::Answer,
+    respond::{Responder, Site},
+};
 
-/// A responder, and the interface that it answers for.
+/// A responder, and the site that it answers for.
 pub(super) struct Answerer {
     responder: Responder,
     /// Looked at for every frame: a load and a comparison as long as nothing has changed.
-    local: Cache<Arc<ArcSwap<Local>>, Arc<Local>>,
+    site: Cache<Arc<ArcSwap<Site>>, Arc<Site>>,
+    observer: Observer,
 }
 
 impl Answerer {
-    pub(super) fn new(policy: Policy, local: Arc<ArcSwap<Local>>) -> Self {
-        Self { responder: Responder::new(policy), local: Cache::new(local) }
+    pub(super) fn new(site: Arc<ArcSwap<Site>>, observer: Observer) -> Self {
+        Self { responder: Responder::default(), site: Cache::new(site), observer }
     }
 
-    /// Adds what the responder counted.
+    /// Adds what was counted.
     pub(super) fn count(&self, totals: &mut Totals) {
         for (name, count) in self.responder.counters().each() {
             totals.add(name, count);
         }
+        totals.add("observation_dropped", self.observer.dropped());
     }
 }
 
 impl Answer for Answerer {
     fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
-        self.responder.frame(frame, self.local.load(), reply).ok()
+        // Why not, the responder has counted.
+        let answered = self.responder.frame(frame, self.site.load(), reply).ok()?;
+        self.observer.tell(answered.observation);
+        Some(answered.length)
     }
 }

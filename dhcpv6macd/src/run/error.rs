@@ -5,6 +5,7 @@ use std::io;
 use crate::{
     datapath::steering::{SteeringLinkError, SteeringProgramError, XdpMode},
     interface::InterfaceError,
+    policy::BaseAddress,
 };
 
 /// Why [`run`](super::run) ended before it was told to.
@@ -32,6 +33,21 @@ pub enum StartError {
         /// What is wrong with it.
         source: InterfaceError,
     },
+    /// Machines in PXE would have no server to load from.
+    #[error(
+        "interface {interface}: it has no address in {base_address} for machines to load iPXE from; add one (ip address add {base}/64 dev \
+         {interface}), name another with --boot-server-address, or do without TFTP: --tftp-listen-addr off",
+        base = base_address.prefix()
+    )]
+    NoBootServer {
+        /// Its name.
+        interface: String,
+        /// The prefix.
+        base_address: BaseAddress,
+    },
+    /// A list of machines, since it was looked at.
+    #[error("{0}")]
+    Access(String),
     /// The interface has no IPv6.
     #[error("interface {interface}: cannot join the DHCPv6 groups ({source}); is its MTU below 1280, or IPv6 off?")]
     Groups {

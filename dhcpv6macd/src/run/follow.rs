@@ -12,6 +12,8 @@ use crate::{
     interface::{Facts, Interface, InterfaceError},
     local::Local,
     netlink::NetlinkError,
+    policy::{MacList, Policy},
+    respond::Site,
 };
 
 /// How often the kernel is asked before its silence is taken for an answer.
@@ -22,9 +24,9 @@ pub(super) struct Follower<'a> {
     pub(super) config: &'a Config,
     pub(super) interface: Interface,
     pub(super) facts: Facts,
-    pub(super) local: Arc<ArcSwap<Local>>,
+    pub(super) site: Arc<ArcSwap<Site>>,
     pub(super) source: Source,
-    /// Told of every change that [`local`](Self::local) may show.
+    /// Told of every change that [`site`](Self::site) may show.
     pub(super) changed: Arc<Notify>,
     /// Held: the memberships end with it. `None` while the interface has no IPv6.
     pub(super) groups: Option<OwnedFd>,
@@ -46,10 +48,28 @@ impl Follower<'_> {
 
     fn take(&mut self, facts: Facts) -> Result<(), ServeError> {
         self.source.set_own_addresses(&facts.addresses)?;
-        self.local.store(Arc::new(local(self.config, &facts)));
+        let policy = Arc::clone(&self.site.load().policy);
+        self.site.store(Arc::new(Site::new(local(self.config, &facts), policy)));
         info!(mac = %facts.mac, link_local = %facts.link_local, addresses = ?facts.addresses, "interface changed");
         self.facts = facts;
         Ok(())
+    }
+
+    /// Reads the lists of machines again. What cannot be read leaves everything as it was.
+    pub(super) fn reload(&self) {
+        match self.config.access.read() {
+            Ok(access) => {
+                info!(
+                    allow = entries(access.allow.as_ref()),
+                    deny = entries(access.deny.as_ref()),
+                    "lists of machines read again"
+                );
+                let site = self.site.load();
+                let policy = Policy { access, ..Policy::clone(&site.policy) };
+                self.site.store(Arc::new(Site::new(site.local.clone(), Arc::new(policy))));
+            }
+            Err(error) => warn!("{error}: the lists of machines stay as they were"),
+        }
     }
 
     async fn facts(&self) -> Result<Facts, InterfaceError> {
@@ -75,6 +95,11 @@ impl Follower<'_> {
             Err(error) => warn!(%error, "cannot join the DHCPv6 groups; trying again when the interface changes"),
         }
     }
+}
+
+/// How many entries a list has, for the log.
+fn entries(list: Option<&MacList>) -> Option<usize> {
+    list.map(MacList::len)
 }
 
 /// What is ours, as the workers see it.

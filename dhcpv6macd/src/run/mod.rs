@@ -3,9 +3,11 @@
 
 mod advertise;
 mod answer;
+mod control;
 mod error;
 mod follow;
 mod icmpv6;
+mod observe;
 mod obstacles;
 mod source;
 mod totals;
@@ -19,13 +21,15 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 pub use self::error::{RunError, ServeError, StartError};
 use self::{
     advertise::{Advertiser, advertise},
     answer::Answerer,
+    control::Control,
     follow::Follower,
+    observe::Observations,
     source::Source,
     totals::Totals,
     workers::Workers,
@@ -37,6 +41,7 @@ use crate::{
     log,
     policy::Policy,
     privilege,
+    respond::Site,
     wire::Duid,
 };
 
@@ -51,7 +56,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         let mut signals = Signals::listen().map_err(StartError::Runtime)?;
         let mut daemon = tokio::select! {
             started = Daemon::start(config) => started?,
-            name = signals.next() => {
+            name = signals.stop() => {
                 info!(signal = name, "stopping, not started yet");
                 return Ok(());
             }
@@ -69,6 +74,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
 struct Daemon<'a> {
     follower: Follower<'a>,
     workers: Workers,
+    control: Control,
     /// `None` where the operator wants no Router Advertisements.
     advertiser: Option<Advertiser>,
     /// Held: nobody else gets them.
@@ -90,7 +96,11 @@ impl<'a> Daemon<'a> {
             .join_groups()
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
         let local = follow::local(config, &facts);
-        let policy = policy(config, &facts);
+        let policy = Arc::new(policy(config, &facts)?);
+        refuse_without_boot_server(&policy, &facts, &interface.name)?;
+        for warning in config.warnings() {
+            warn!("{warning}");
+        }
         let ports = obstacles::hold_ports(&interface.name, &local)?;
 
         let count = config.workers.map_or_else(workers_default, Into::into);
@@ -98,8 +108,9 @@ impl<'a> Daemon<'a> {
         let transmit =
             (0..count).map(|_| TransmitRing::open(interface.index, facts.mtu)).collect::<Result<Vec<_>, _>>();
         let transmit = transmit.map_err(StartError::Rings)?;
-        let local = Arc::new(ArcSwap::from_pointee(local));
-        let workers = Workers::start(rings, transmit, || Answerer::new(policy.clone(), Arc::clone(&local)));
+        let observations = Observations::new();
+        let site = Arc::new(ArcSwap::from_pointee(Site::new(local, Arc::clone(&policy))));
+        let workers = Workers::start(rings, transmit, || Answerer::new(Arc::clone(&site), observations.observer()));
         let workers = workers.map_err(StartError::Workers)?;
         source.steer(config, &interface).await?;
 
@@ -116,24 +127,30 @@ impl<'a> Daemon<'a> {
         let changed = Arc::new(Notify::new());
         let advertiser = config
             .router_advertisement
-            .map(|advertised| Advertiser::new(advertised, interface.index, Arc::clone(&local), Arc::clone(&changed)));
-        let follower = Follower { config, interface, facts, local, source, changed, groups: Some(groups) };
-        Ok(Self { follower, workers, advertiser, _ports: ports })
+            .map(|advertised| Advertiser::new(advertised, interface.index, Arc::clone(&site), Arc::clone(&changed)));
+        let follower = Follower { config, interface, facts, site, source, changed, groups: Some(groups) };
+        let control = Control::new(observations);
+        Ok(Self { follower, workers, control, advertiser, _ports: ports })
     }
 
     /// Follows the interface, and advertises on it, until told to stop.
     async fn serve(&mut self, signals: &mut Signals) -> Result<(), ServeError> {
         // One future throughout, which never ends: it neither is cut off by what happens beside it, nor cuts that off.
         let advertising = advertise(self.advertiser.as_mut());
-        pin!(advertising);
+        let controlling = self.control.look();
+        pin!(advertising, controlling);
         loop {
             tokio::select! {
-                name = signals.next() => {
-                    info!(signal = name, "stopping");
-                    return Ok(());
-                }
+                asked = signals.next() => match asked {
+                    Asked::Stop(name) => {
+                        info!(signal = name, "stopping");
+                        return Ok(());
+                    }
+                    Asked::Reload => self.follower.reload(),
+                },
                 followed = self.follower.next() => followed?,
                 never = &mut advertising => match never {},
+                never = &mut controlling => match never {},
                 () = self.workers.ended() => return Err(ServeError::WorkerEnded),
             }
         }
@@ -145,6 +162,7 @@ impl<'a> Daemon<'a> {
         let mut totals = Totals::default();
         let counted = self.follower.source.count(&mut totals);
         let stopped = self.workers.stop(&mut totals);
+        self.control.count(&mut totals);
         if let Some(advertiser) = &self.advertiser {
             advertiser.count(&mut totals);
         }
@@ -159,30 +177,61 @@ fn workers_default() -> usize {
     thread::available_parallelism().map_or(1, Into::into).min(WORKERS_DEFAULT_MAX)
 }
 
-fn policy(config: &Config, facts: &Facts) -> Policy {
-    Policy {
-        base_address: config.base_address,
-        lifetimes: config.lifetimes,
-        server_duid: config.server_duid.clone().unwrap_or_else(|| Duid::link_layer(facts.mac)),
+/// Machines in PXE are to be told where to load iPXE from.
+fn refuse_without_boot_server(policy: &Policy, facts: &Facts, interface: &str) -> Result<(), StartError> {
+    match policy.boot.tftp {
+        Some(tftp) if tftp.server(policy.base_address, &facts.addresses).is_none() => {
+            Err(StartError::NoBootServer { interface: interface.to_owned(), base_address: policy.base_address })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
-/// The signals that end the daemon.
+/// The policy as the files say now.
+fn policy(config: &Config, facts: &Facts) -> Result<Policy, StartError> {
+    let access = config.access.read().map_err(StartError::Access)?;
+    Ok(config.policy(|| Duid::link_layer(facts.mac), access))
+}
+
+/// The signals that the daemon hears.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+enum Asked {
+    /// To end, by the signal of this name.
+    Stop(&'static str),
+    /// To read the lists of machines again.
+    Reload,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for one, and names it.
-    async fn next(&mut self) -> &'static str {
+    /// Waits for one.
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+
+    /// Waits for one that ends the daemon.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Asked::Stop(name) = self.next().await {
+                return name;
+            }
         }
     }
 }

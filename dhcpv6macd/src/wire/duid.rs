@@ -33,6 +33,30 @@ fn shortest_of_type(bytes: &[u8]) -> usize {
     }
 }
 
+/// The MAC in a DUID-LLT or DUID-LL of an Ethernet interface.
+#[must_use]
+pub fn link_layer_of(duid: &[u8]) -> Option<MacAddr> {
+    let mac = match duid {
+        [0, 1, 0, 1, _, _, _, _, mac @ ..] | [0, 3, 0, 1, mac @ ..] => mac,
+        _ => return None,
+    };
+    mac.try_into().ok().map(MacAddr)
+}
+
+/// Bytes in lower case with colons.
+#[derive(Clone, Copy, Debug)]
+pub struct Hexadecimal<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, byte) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(formatter, "{colon}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
 /// DUID-LL, the hardware type of Ethernet (RFC 9915 section 11.4).
 const DUID_LL_ETHERNET: [u8; 4] = [0, 3, 0, 1];
 
@@ -86,11 +110,7 @@ impl FromStr for Duid {
 /// Lower case with colons, as [`FromStr`] reads it.
 impl fmt::Display for Duid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            let colon = if index == 0 { "" } else { ":" };
-            write!(formatter, "{colon}{byte:02x}")?;
-        }
-        Ok(())
+        fmt::Display::fmt(&Hexadecimal(&self.0), formatter)
     }
 }
 

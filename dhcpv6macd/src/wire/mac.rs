@@ -1,6 +1,6 @@
 //! The hardware address: what a machine keeps when everything else about it changes.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 use crate::wire::hex_byte;
 
@@ -20,6 +20,15 @@ impl MacAddr {
     #[must_use]
     pub const fn is_zero(self) -> bool {
         matches!(self.0, [0, 0, 0, 0, 0, 0])
+    }
+
+    /// The MAC that a link-local address was made from, where it was (RFC 4291 appendix A, modified EUI-64).
+    #[must_use]
+    pub fn of_link_local(address: Ipv6Addr) -> Option<Self> {
+        match address.octets() {
+            [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a, b, c, 0xff, 0xfe, d, e, f] => Some(Self([a ^ 2, b, c, d, e, f])),
+            _ => None,
+        }
     }
 }
 

@@ -23,6 +23,10 @@ pub enum Malformed {
     DuidLength,
     /// A second Client Identifier or Server Identifier.
     DuplicateIdentifier,
+    /// A relay agent's message with nothing in it.
+    NothingRelayed,
+    /// More relay agents than [`RELAYS_MAX`](super::dhcpv6::RELAYS_MAX).
+    TooManyRelays,
     /// More options than [`OPTIONS_MAX`](super::dhcpv6::OPTIONS_MAX).
     TooManyOptions,
     /// More identity associations than [`ASSOCIATIONS_MAX`](super::dhcpv6::ASSOCIATIONS_MAX).
@@ -31,7 +35,7 @@ pub enum Malformed {
 
 impl Malformed {
     /// Every kind, in order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Length,
         Self::Checksum,
         Self::NoChecksum,
@@ -42,6 +46,8 @@ impl Malformed {
         Self::OptionLength,
         Self::DuidLength,
         Self::DuplicateIdentifier,
+        Self::NothingRelayed,
+        Self::TooManyRelays,
         Self::TooManyOptions,
         Self::TooManyAssociations,
     ];
@@ -60,6 +66,8 @@ impl Malformed {
             Self::OptionLength => "drop_option_length",
             Self::DuidLength => "drop_duid_length",
             Self::DuplicateIdentifier => "drop_duplicate_identifier",
+            Self::NothingRelayed => "drop_nothing_relayed",
+            Self::TooManyRelays => "drop_too_many_relays",
             Self::TooManyOptions => "drop_too_many_options",
             Self::TooManyAssociations => "drop_too_many_associations",
         }

@@ -10,7 +10,7 @@ mod prefix;
 pub mod router;
 
 pub use datagram::{Datagram, Headers};
-pub use duid::{DUID_MAX, DUID_MIN, Duid, ParseDuidError};
+pub use duid::{DUID_MAX, DUID_MIN, Duid, Hexadecimal, ParseDuidError, link_layer_of};
 pub use mac::{MacAddr, ParseMacError};
 pub use malformed::Malformed;
 pub use prefix::{OnLinkPrefix, ParsePrefixError};

@@ -12,7 +12,10 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
 use super::{
     Envelope, LOCAL_MAC, MACHINE, OUR_LINK_LOCAL, SERVER_DUID, SERVER_PORT,
-    packet::{ADVERTISE, CLIENT_FQDN, DUID, IA_NA, IA_PD, IA_TA, MACHINE_LINK_LOCAL, REPLY, TRANSACTION, right},
+    packet::{
+        ADVERTISE, BOOT_FILE_URL, CLIENT_FQDN, DUID, IA_NA, IA_PD, IA_TA, MACHINE_LINK_LOCAL, RELAY_MESSAGE,
+        RELAY_REPLY, REPLY, TRANSACTION, right,
+    },
 };
 
 /// An answer, field by field.
@@ -38,8 +41,23 @@ pub struct Answer {
     pub associations: Vec<Association>,
     /// Flags and name.
     pub fqdn: Option<Vec<u8>>,
-    /// Codes of other options.
-    pub others: Vec<u16>,
+    /// Other options, code and data, in order of their codes.
+    pub others: Vec<(u16, Vec<u8>)>,
+    /// Relay-replies around it, the outermost first.
+    pub relays: Vec<Relay>,
+}
+
+/// A Relay-reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// Relay agents between this one and the machine.
+    pub hop_count: u8,
+    /// Link address.
+    pub link_address: Ipv6Addr,
+    /// Peer address.
+    pub peer_address: Ipv6Addr,
+    /// Its options but the Relay Message, code and data.
+    pub options: Vec<(u16, Vec<u8>)>,
 }
 
 /// The answer to an identity association.
@@ -88,6 +106,7 @@ pub(super) fn reply() -> Answer {
         associations: Vec::new(),
         fqdn: None,
         others: Vec::new(),
+        relays: Vec::new(),
     }
 }
 
@@ -120,6 +139,13 @@ impl Answer {
         Self { status: Some(status), ..self }
     }
 
+    /// With another option.
+    pub(super) fn other(mut self, code: u16, data: &[u8]) -> Self {
+        self.others.push((code, data.to_vec()));
+        self.others.sort();
+        self
+    }
+
     fn association(mut self, association: Association) -> Self {
         self.associations.push(association);
         self.associations.sort();
@@ -133,19 +159,23 @@ impl Answer {
     /// What one of the decoders does not like, and what none of them has read.
     pub fn read(frame: &[u8]) -> Result<Self> {
         let (envelope, payload) = open(frame)?;
+        let (relays, payload) = unwrap_relays(payload)?;
         let message = decode(payload)?;
+        check_boot_file_url(payload)?;
         let mut answer = Self {
             envelope,
             kind: message.msg_type().into(),
             transaction: message.xid(),
             client_id: None,
             server_id: None,
+            relays,
             ..reply()
         };
         for option in message.opts().iter() {
             answer.read_option(option)?;
         }
         answer.associations.sort();
+        answer.others.sort();
         Ok(answer)
     }
 
@@ -164,7 +194,9 @@ impl Answer {
                 once(self.fqdn.replace(unknown.data().to_vec()))
             }
             other => {
-                self.others.push(OptionCode::from(other).into());
+                let bytes = other.to_vec()?;
+                let data = bytes.get(4..).context("an option of less than four bytes")?;
+                self.others.push((OptionCode::from(other).into(), data.to_vec()));
                 Ok(())
             }
         }
@@ -224,6 +256,48 @@ pub fn open(frame: &[u8]) -> Result<(Envelope, &[u8])> {
         destination_port: header.destination_port,
     };
     Ok((envelope, udp.payload()))
+}
+
+/// Takes Relay-replies off. dhcproto reads what is inside one as another of them, whatever it is.
+fn unwrap_relays(mut payload: &[u8]) -> Result<(Vec<Relay>, &[u8])> {
+    let mut relays = Vec::new();
+    while let Some((header, rest)) = payload.split_first_chunk::<34>().filter(|(header, _)| header[0] == RELAY_REPLY) {
+        let address = |at: usize| -> Result<Ipv6Addr> {
+            let octets: [u8; 16] = header.get(at..at + 16).context("an address")?.try_into()?;
+            Ok(octets.into())
+        };
+        let (relayed, options): (Vec<_>, Vec<_>) =
+            options(rest)?.into_iter().partition(|(code, _)| *code == RELAY_MESSAGE);
+        let [(_, message)] = relayed[..] else { bail!("{} Relay Messages in a Relay-reply", relayed.len()) };
+        let options = options.into_iter().map(|(code, data)| (code, data.to_vec())).collect();
+        let (link_address, peer_address) = (address(2)?, address(18)?);
+        relays.push(Relay { hop_count: header[1], link_address, peer_address, options });
+        payload = message;
+    }
+    Ok((relays, payload))
+}
+
+/// EDK2 reads the Boot File URL up to a NUL: the next option's code begins with one (H3).
+fn check_boot_file_url(message: &[u8]) -> Result<()> {
+    let options = options(message.get(4..).context("no message")?)?;
+    if let Some(at) = options.iter().position(|(code, _)| *code == BOOT_FILE_URL) {
+        let (next, _) = options.get(at + 1).context("the Boot File URL is the last option")?;
+        ensure!(*next < 256, "behind the Boot File URL comes option {next}");
+    }
+    Ok(())
+}
+
+/// Options, one after the other, to the last byte.
+fn options(mut bytes: &[u8]) -> Result<Vec<(u16, &[u8])>> {
+    let mut options = Vec::new();
+    while !bytes.is_empty() {
+        let (header, rest) = bytes.split_first_chunk::<4>().context("half a header of an option")?;
+        let [code, length] = [[header[0], header[1]], [header[2], header[3]]].map(u16::from_be_bytes);
+        let (data, rest) = rest.split_at_checked(length.into()).context("an option that overruns")?;
+        options.push((code, data));
+        bytes = rest;
+    }
+    Ok(options)
 }
 
 /// Decodes a whole message. dhcproto panics on some input, and stops at the first option that it cannot read without a word:

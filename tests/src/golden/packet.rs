@@ -30,10 +30,19 @@ pub(super) const IA_TA: u16 = 4;
 pub(super) const IAADDR: u16 = 5;
 pub(super) const OPTION_REQUEST: u16 = 6;
 pub(super) const ELAPSED_TIME: u16 = 8;
+pub(super) const RELAY_MESSAGE: u16 = 9;
 pub(super) const RAPID_COMMIT: u16 = 14;
+pub(super) const USER_CLASS: u16 = 15;
+pub(super) const VENDOR_CLASS: u16 = 16;
+pub(super) const INTERFACE_ID: u16 = 18;
+pub(super) const DNS_SERVERS: u16 = 23;
 pub(super) const IA_PD: u16 = 25;
 pub(super) const IAPREFIX: u16 = 26;
 pub(super) const CLIENT_FQDN: u16 = 39;
+pub(super) const BOOT_FILE_URL: u16 = 59;
+pub(super) const ARCHITECTURE: u16 = 61;
+pub(super) const CLIENT_LINK_LAYER: u16 = 79;
+pub(super) const RELAY_SOURCE_PORT: u16 = 135;
 
 /// Transaction ID of every message here.
 pub(super) const TRANSACTION: [u8; 3] = [0xab, 0xcd, 0xef];
@@ -105,7 +114,6 @@ impl Message {
 
     /// A relay agent's message of this type, with a machine's Solicit in it.
     pub(super) fn relayed(kind: u8) -> Self {
-        const RELAY_MESSAGE: u16 = 9;
         let addresses = [right().octets(), MACHINE_LINK_LOCAL.octets()].concat();
         let hop_count = 0;
         let head = [&[kind, hop_count][..], &addresses].concat();

@@ -16,6 +16,7 @@ use super::{
     Envelope, LOCAL_MAC, MACHINE, OUR_ADDRESS, OUR_LINK_LOCAL, Outcome, Row, SERVER_PORT,
     answer::{advertise, reply},
     packet::{GROUP, IAID, MACHINE_LINK_LOCAL, REQUEST, SOLICIT, message, right},
+    policy,
 };
 
 pub(super) fn rows() -> Vec<Row> {
@@ -180,6 +181,7 @@ fn tftp() -> Vec<Row> {
         frame: to(OUR_LINK_LOCAL),
         verdict: Verdict::Steer(Service::Tftp),
         outcome: Outcome::Dropped(Reason::TftpNotServed),
+        policy,
     };
     vec![
         ours,

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::{Fqdn, OptionCode, Options};
+use super::{Architectures, Classes, Fqdn, OptionCode, Options};
 use crate::wire::{Malformed, duid::is_duid};
 
 /// Message types (RFC 9915 section 7.3).
@@ -76,6 +76,10 @@ pub struct Message<'a> {
     pub rapid_commit: bool,
     /// The client's name.
     pub fqdn: Option<Fqdn<'a>>,
+    /// What kind of boot client it is from.
+    pub classes: Classes,
+    /// What the boot client can run.
+    pub architectures: Architectures<'a>,
     requested: &'a [u8],
     options: &'a [u8],
 }
@@ -96,17 +100,17 @@ impl<'a> Message<'a> {
             server_id: None,
             rapid_commit: false,
             fqdn: None,
+            classes: Classes::default(),
+            architectures: Architectures::default(),
             requested: &[],
             options,
         };
         for (index, option) in Options(options).enumerate() {
-            let (number, data) = option?;
+            let (code, data) = option?;
             if index >= OPTIONS_MAX {
                 return Err(Malformed::TooManyOptions);
             }
-            if let Some(code) = OptionCode::of(number) {
-                message.read(code, data)?;
-            }
+            message.read(code, data)?;
         }
         if message.associations().nth(ASSOCIATIONS_MAX).is_some() {
             return Err(Malformed::TooManyAssociations);
@@ -116,19 +120,25 @@ impl<'a> Message<'a> {
 
     fn read(&mut self, code: OptionCode, data: &'a [u8]) -> Result<(), Malformed> {
         match code {
-            OptionCode::ClientId => read_duid(&mut self.client_id, data)?,
-            OptionCode::ServerId => read_duid(&mut self.server_id, data)?,
-            OptionCode::IaNa | OptionCode::IaPd => check_association(data, ASSOCIATION_HEADER)?,
-            OptionCode::IaTa => check_association(data, IAID)?,
-            OptionCode::OptionRequest if data.len().is_multiple_of(2) => self.requested = data,
-            OptionCode::ElapsedTime if data.len() == 2 => {}
-            OptionCode::RapidCommit if data.is_empty() => self.rapid_commit = true,
-            OptionCode::OptionRequest | OptionCode::ElapsedTime | OptionCode::RapidCommit => {
-                return Err(Malformed::OptionLength);
+            OptionCode::CLIENT_ID => read_duid(&mut self.client_id, data)?,
+            OptionCode::SERVER_ID => read_duid(&mut self.server_id, data)?,
+            OptionCode::IA_NA | OptionCode::IA_PD => check_association(data, ASSOCIATION_HEADER)?,
+            OptionCode::IA_TA => check_association(data, IAID)?,
+            OptionCode::OPTION_REQUEST if data.len().is_multiple_of(2) => self.requested = data,
+            OptionCode::ELAPSED_TIME if data.len() == 2 => {}
+            OptionCode::RAPID_COMMIT if data.is_empty() => self.rapid_commit = true,
+            OptionCode::CLIENT_ARCHITECTURE if data.len().is_multiple_of(2) => {
+                self.architectures = Architectures::of(data)
             }
-            OptionCode::ClientFqdn => self.fqdn = Fqdn::read(data)?,
-            // A server's options, in a client's message, and options that belong inside others: nothing to a server.
-            OptionCode::Preference | OptionCode::StatusCode | OptionCode::IaAddr | OptionCode::IaPrefix => {}
+            OptionCode::OPTION_REQUEST
+            | OptionCode::ELAPSED_TIME
+            | OptionCode::RAPID_COMMIT
+            | OptionCode::CLIENT_ARCHITECTURE => return Err(Malformed::OptionLength),
+            OptionCode::CLIENT_FQDN => self.fqdn = Fqdn::read(data)?,
+            OptionCode::USER_CLASS => self.classes.read_user(data),
+            OptionCode::VENDOR_CLASS => self.classes.read_vendor(data)?,
+            // What is a server's or a relay agent's, what belongs inside others, and what nobody here knows.
+            _ => {}
         }
         Ok(())
     }
@@ -136,12 +146,12 @@ impl<'a> Message<'a> {
     /// Did the client ask for this option (RFC 9915 section 21.7)?
     #[must_use]
     pub fn requests(&self, code: OptionCode) -> bool {
-        self.requested.as_chunks::<2>().0.iter().any(|number| u16::from_be_bytes(*number) == code as u16)
+        self.requested.as_chunks::<2>().0.iter().any(|number| u16::from_be_bytes(*number) == code.0)
     }
 
     /// Its identity associations, in order.
     pub fn associations(&self) -> impl Iterator<Item = Association<'a>> + use<'a> {
-        Options(self.options).map_while(Result::ok).filter_map(|(number, data)| Association::read(number, data))
+        Options(self.options).map_while(Result::ok).filter_map(|(code, data)| Association::read(code, data))
     }
 }
 
@@ -167,10 +177,10 @@ const IA_PREFIX: usize = 25;
 /// An IA, the addresses or prefixes in it, and the options in those.
 fn check_association(data: &[u8], header: usize) -> Result<(), Malformed> {
     for option in Options(data.get(header..).ok_or(Malformed::OptionLength)?) {
-        let (number, data) = option?;
-        let header = match OptionCode::of(number) {
-            Some(OptionCode::IaAddr) => IA_ADDRESS,
-            Some(OptionCode::IaPrefix) => IA_PREFIX,
+        let (code, data) = option?;
+        let header = match code {
+            OptionCode::IA_ADDR => IA_ADDRESS,
+            OptionCode::IA_PREFIX => IA_PREFIX,
             _ => continue,
         };
         for option in Options(data.get(header..).ok_or(Malformed::OptionLength)?) {
@@ -198,9 +208,9 @@ impl AssociationKind {
     #[must_use]
     pub const fn code(self) -> OptionCode {
         match self {
-            Self::NonTemporary => OptionCode::IaNa,
-            Self::Temporary => OptionCode::IaTa,
-            Self::PrefixDelegation => OptionCode::IaPd,
+            Self::NonTemporary => OptionCode::IA_NA,
+            Self::Temporary => OptionCode::IA_TA,
+            Self::PrefixDelegation => OptionCode::IA_PD,
         }
     }
 
@@ -222,8 +232,8 @@ pub struct Association<'a> {
 }
 
 impl<'a> Association<'a> {
-    fn read(number: u16, data: &'a [u8]) -> Option<Self> {
-        let kind = AssociationKind::ALL.into_iter().find(|kind| kind.code() as u16 == number)?;
+    fn read(code: OptionCode, data: &'a [u8]) -> Option<Self> {
+        let kind = AssociationKind::ALL.into_iter().find(|kind| kind.code() == code)?;
         let header = if kind.has_times() { ASSOCIATION_HEADER } else { IAID };
         Some(Self { kind, iaid: *data.first_chunk()?, options: data.get(header..)? })
     }
@@ -233,7 +243,7 @@ impl<'a> Association<'a> {
         let options = if self.kind == AssociationKind::PrefixDelegation { &[] } else { self.options };
         Options(options)
             .map_while(Result::ok)
-            .filter(|(number, _)| *number == OptionCode::IaAddr as u16)
+            .filter(|(code, _)| *code == OptionCode::IA_ADDR)
             .filter_map(|(_, data)| data.first_chunk::<16>().copied().map(Ipv6Addr::from))
     }
 }

@@ -1,8 +1,11 @@
 //! Writes messages: every length is that of what was written.
 
-use std::net::Ipv6Addr;
+use std::{
+    fmt::{self, Write as _},
+    net::Ipv6Addr,
+};
 
-use super::{Association, Fqdn, MessageType, OptionCode, StatusCode};
+use super::{Association, Fqdn, MessageType, OptionCode, RELAYS_MAX, RelayForward, StatusCode};
 use crate::wire::NoSpace;
 
 /// Writes into a buffer from its start.
@@ -44,6 +47,62 @@ impl<'b> Writer<'b> {
         self.nested(code, |writer| writer.bytes(data))
     }
 
+    /// Writes an option with this text.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`].
+    pub fn text(&mut self, code: OptionCode, text: impl fmt::Display) -> Result<(), NoSpace> {
+        self.nested(code, |writer| write!(writer, "{text}").map_err(|_| NoSpace))
+    }
+
+    /// Writes a vendor class of one item under Intel's enterprise number, as UEFI firmware has it (RFC 9915 section 21.16).
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`].
+    pub fn vendor_class(&mut self, class: &[u8]) -> Result<(), NoSpace> {
+        const INTEL: u32 = 343;
+        self.nested(OptionCode::VENDOR_CLASS, |writer| {
+            writer.bytes(&INTEL.to_be_bytes())?;
+            writer.bytes(&u16::try_from(class.len()).map_err(|_| NoSpace)?.to_be_bytes())?;
+            writer.bytes(class)
+        })
+    }
+
+    /// Writes a Relay-reply for each of the relay agents, the outermost first, around the message that `fill` writes
+    /// (RFC 9915 section 19.3).
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`].
+    pub fn relayed<'a>(
+        &mut self,
+        mut relays: impl Iterator<Item = RelayForward<'a>>,
+        fill: impl FnOnce(&mut Self) -> Result<(), NoSpace>,
+    ) -> Result<(), NoSpace> {
+        let mut length_fields = [0; RELAYS_MAX];
+        let mut unused = length_fields.iter_mut();
+        for relay in relays.by_ref() {
+            self.relay_reply(&relay)?;
+            *unused.next().ok_or(NoSpace)? = self.open(OptionCode::RELAY_MESSAGE)?;
+        }
+        let left = unused.len();
+        fill(self)?;
+        length_fields.iter().rev().skip(left).try_for_each(|length_at| self.close(*length_at))
+    }
+
+    /// The head of a Relay-reply, and what of the Relay-forward is to be echoed.
+    fn relay_reply(&mut self, relay: &RelayForward<'_>) -> Result<(), NoSpace> {
+        self.bytes(&[MessageType::RelayReply as u8, relay.hop_count])?;
+        self.bytes(&relay.link_address.octets())?;
+        self.bytes(&relay.peer_address.octets())?;
+        if let Some(interface_id) = relay.interface_id {
+            self.option(OptionCode::INTERFACE_ID, interface_id)?;
+        }
+        relay.source_port.map_or(Ok(()), |port| self.option(OptionCode::RELAY_SOURCE_PORT, &port))
+    }
+
     /// Writes an IA_NA, IA_TA or IA_PD around the options that `fill` writes. `times` is for the kinds that have T1 and T2.
     ///
     /// # Errors
@@ -71,7 +130,7 @@ impl<'b> Writer<'b> {
     ///
     /// [`NoSpace`].
     pub fn address(&mut self, address: Ipv6Addr, preferred: u32, valid: u32) -> Result<(), NoSpace> {
-        self.nested(OptionCode::IaAddr, |writer| {
+        self.nested(OptionCode::IA_ADDR, |writer| {
             writer.bytes(&address.octets())?;
             writer.bytes(&preferred.to_be_bytes())?;
             writer.bytes(&valid.to_be_bytes())
@@ -84,7 +143,7 @@ impl<'b> Writer<'b> {
     ///
     /// [`NoSpace`].
     pub fn status(&mut self, code: StatusCode, text: &str) -> Result<(), NoSpace> {
-        self.nested(OptionCode::StatusCode, |writer| {
+        self.nested(OptionCode::STATUS_CODE, |writer| {
             writer.bytes(&(code as u16).to_be_bytes())?;
             writer.bytes(text.as_bytes())
         })
@@ -100,18 +159,29 @@ impl<'b> Writer<'b> {
         const NO_UPDATE: u8 = 4;
         const OVERRIDDEN: u8 = 2;
         let flags = NO_UPDATE | if fqdn.wants_update { OVERRIDDEN } else { 0 };
-        self.nested(OptionCode::ClientFqdn, |writer| {
+        self.nested(OptionCode::CLIENT_FQDN, |writer| {
             writer.bytes(&[flags])?;
             writer.bytes(fqdn.name)
         })
     }
 
     fn nested(&mut self, code: OptionCode, fill: impl FnOnce(&mut Self) -> Result<(), NoSpace>) -> Result<(), NoSpace> {
-        self.bytes(&(code as u16).to_be_bytes())?;
+        let length_at = self.open(code)?;
+        fill(self)?;
+        self.close(length_at)
+    }
+
+    /// Writes an option's code, leaves room for its length, and returns where that is.
+    fn open(&mut self, code: OptionCode) -> Result<usize, NoSpace> {
+        self.bytes(&code.0.to_be_bytes())?;
         let length_at = self.length;
         self.bytes(&[0, 0])?;
-        let start = self.length;
-        fill(self)?;
+        Ok(length_at)
+    }
+
+    /// The option is as long as what was written since it was opened.
+    fn close(&mut self, length_at: usize) -> Result<(), NoSpace> {
+        let start = length_at + 2;
         let length = u16::try_from(self.length - start).map_err(|_| NoSpace)?;
         let field = self.buffer.get_mut(length_at..start).ok_or(NoSpace)?;
         field.copy_from_slice(&length.to_be_bytes());
@@ -123,5 +193,12 @@ impl<'b> Writer<'b> {
         self.buffer.get_mut(self.length..end).ok_or(NoSpace)?.copy_from_slice(bytes);
         self.length = end;
         Ok(())
+    }
+}
+
+/// Text, byte by byte.
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes(text.as_bytes()).map_err(|NoSpace| fmt::Error)
     }
 }

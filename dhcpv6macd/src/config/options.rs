@@ -1,0 +1,99 @@
+//! Options of the server and boot files.
+
+use std::{fmt::Display, net::Ipv6Addr, str::FromStr};
+
+use super::{
+    ConfigError, IpxeImages,
+    named_files::check_efi,
+    parse::{Texts, existing, seconds},
+};
+use crate::{
+    policy::{BaseAddress, BootPolicy, TftpPolicy, UrlTemplate},
+    wire::dhcpv6::ServerOption,
+};
+
+/// Bytes of all options together, so that every reply has room for them beside a boot URL.
+const OPTIONS_MAX: usize = 512;
+
+impl Texts<'_> {
+    /// Options for machines that ask for them.
+    pub(super) fn options(&self) -> Result<Box<[ServerOption]>, ConfigError> {
+        type Parse = fn(&str) -> Result<ServerOption, String>;
+        let parsers: [(&'static str, Parse); 8] = [
+            ("dns-servers", |text| list(text, unicast).map(|servers| ServerOption::dns_servers(&servers))),
+            ("domain-search", |text| list(text, parsed).map(|domains| ServerOption::domain_search(&domains))),
+            ("ntp-servers", |text| list(text, parsed).map(|servers| ServerOption::ntp_servers(&servers))),
+            ("sntp-servers", |text| list(text, unicast).map(|servers| ServerOption::sntp_servers(&servers))),
+            ("posix-timezone", |text| timezone(text).map(ServerOption::posix_timezone)),
+            ("tzdb-timezone", |text| timezone(text).map(ServerOption::tzdb_timezone)),
+            // RFC 9915 sections 21.24 and 21.23 name the bounds.
+            ("sol-max-rt", |text| bounded_seconds(text, 60, 86_400).map(ServerOption::sol_max_rt)),
+            ("information-refresh-time", |text| {
+                bounded_seconds(text, 600, u32::MAX).map(ServerOption::information_refresh_time)
+            }),
+        ];
+        let mut options = Vec::new();
+        let mut room = OPTIONS_MAX;
+        for (name, parse) in parsers {
+            let Some(option) = self.optional(name, parse)? else { continue };
+            room = room.checked_sub(option.length()).ok_or_else(|| {
+                self.wrong(name, &format!("with this the options are longer than {OPTIONS_MAX} bytes together"))
+            })?;
+            options.push(option);
+        }
+        Ok(options.into())
+    }
+
+    /// Which boot file moves a machine on.
+    pub(super) fn boot(
+        &self,
+        base_address: BaseAddress,
+        interface: &str,
+        images: &IpxeImages,
+    ) -> Result<BootPolicy, ConfigError> {
+        let http = self.optional("http-boot-url-template", |text| UrlTemplate::new(text, base_address, interface))?;
+        let named = self.optional("boot-server-address", |text| unicast(text))?;
+        let tftp = self.tftp()?.map(|listen| {
+            let own = match listen.ip() {
+                std::net::IpAddr::V6(address) if !address.is_unspecified() => Some(address),
+                _ => None,
+            };
+            TftpPolicy { port: listen.port(), server: named.or(own), has_several: images.count() > 1 }
+        });
+        Ok(BootPolicy { http, tftp })
+    }
+
+    /// iPXE for each kind of processor.
+    pub(super) fn ipxe(&self) -> Result<IpxeImages, ConfigError> {
+        let image = |name| self.optional(name, |text| existing(text, check_efi));
+        Ok(IpxeImages {
+            x86_64: image("ipxe-x86-64-efi")?,
+            arm64: image("ipxe-arm64-efi")?,
+            riscv64: image("ipxe-riscv64-efi")?,
+        })
+    }
+}
+
+/// Texts with commas between them.
+pub(super) fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(|item| parse(item.trim()).map_err(|error| format!("{item:?} is {error}"))).collect()
+}
+
+pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn unicast(text: &str) -> Result<Ipv6Addr, String> {
+    let address = text.parse().ok().filter(|address: &Ipv6Addr| !address.is_multicast() && !address.is_unspecified());
+    address.ok_or_else(|| "no IPv6 address of a server".to_owned())
+}
+
+fn timezone(text: &str) -> Result<&str, String> {
+    let is_zone = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_zone.then_some(text).ok_or_else(|| "not a time zone: letters, digits and signs, without blanks".to_owned())
+}
+
+fn bounded_seconds(text: &str, min: u32, max: u32) -> Result<u32, String> {
+    let seconds = seconds(text)?;
+    if (min..=max).contains(&seconds) { Ok(seconds) } else { Err(format!("not from {min} to {max} seconds")) }
+}

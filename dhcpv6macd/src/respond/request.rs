@@ -1,0 +1,128 @@
+//! A client's message, and whose it is.
+
+use std::net::Ipv6Addr;
+
+use super::{Reason, Site};
+use crate::{
+    policy::{BootStage, MacSource, Refused},
+    wire::{
+        Datagram, MacAddr, Malformed,
+        dhcpv6::{Message, MessageType, RelayForward, Relays},
+        link_layer_of,
+    },
+};
+
+/// A client's message, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    pub(super) message: Message<'a>,
+    /// The relay agents that it came through.
+    pub(super) relays: Relays<'a>,
+    /// The machine's MAC.
+    pub(super) mac: MacAddr,
+    /// The one address of the machine.
+    pub(super) address: Ipv6Addr,
+    /// Which stage of a boot asks.
+    pub(super) stage: BootStage,
+    /// May it be for any server? What a machine sent to one of our addresses is for us alone.
+    pub(super) is_for_any: bool,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a datagram down to the machine that asks.
+    pub(super) fn read(datagram: &Datagram<'a>, site: &Site) -> Result<Self, Reason> {
+        check_machine(datagram.ethernet_source, site)?;
+        let (relays, payload) = unwrap(datagram, site)?;
+        check_kind(MessageType::of(payload)?)?;
+        let message = Message::parse(payload)?;
+        let mac = machine(datagram, relays, &message, site)?;
+        check_access(mac, site)?;
+        Ok(Self {
+            message,
+            relays,
+            mac,
+            address: site.policy.base_address.address_of(mac),
+            stage: BootStage::of(message.classes),
+            is_for_any: datagram.destination.is_multicast() || !relays.is_empty(),
+        })
+    }
+}
+
+/// The relay agents of a datagram, and the message inside.
+fn unwrap<'a>(datagram: &Datagram<'a>, site: &Site) -> Result<(Relays<'a>, &'a [u8]), Reason> {
+    let (relays, payload) = Relays::unwrap(datagram.payload)?;
+    if !relays.is_empty() && !site.policy.relay_from.iter().any(|prefix| prefix.contains(datagram.source)) {
+        return Err(Reason::RelayNotAllowed);
+    }
+    Ok((relays, payload))
+}
+
+/// Servers answer clients, and relay agents for them (RFC 9915 section 16).
+fn check_kind(kind: MessageType) -> Result<(), Reason> {
+    match kind {
+        MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
+            Err(Reason::ForClients)
+        }
+        // Layers of relay agents were taken off; one that is left is one too many.
+        MessageType::RelayForward => Err(Malformed::TooManyRelays.into()),
+        MessageType::Solicit
+        | MessageType::Request
+        | MessageType::Confirm
+        | MessageType::Renew
+        | MessageType::Rebind
+        | MessageType::Release
+        | MessageType::Decline
+        | MessageType::InformationRequest => Ok(()),
+    }
+}
+
+/// The MAC of the machine, from the first source that knows it.
+fn machine(datagram: &Datagram<'_>, relays: Relays<'_>, message: &Message<'_>, site: &Site) -> Result<MacAddr, Reason> {
+    let known = |source| match source {
+        MacSource::Ethernet => has_sent_itself(datagram, relays).then_some(datagram.ethernet_source),
+        MacSource::Relay => relayed_mac(relays),
+        MacSource::Duid => message.client_id.and_then(link_layer_of),
+        MacSource::Eui64 => MacAddr::of_link_local(machine_address(datagram, relays)),
+    };
+    let mac = site.policy.mac_sources.iter().find_map(known).ok_or(Reason::UnknownMac)?;
+    check_machine(mac, site).map(|()| mac)
+}
+
+/// Is the frame from the machine itself? A lightweight relay agent is a switch that puts its layer around the machine's message and
+/// leaves the frame's addresses alone (RFC 6221 section 5).
+fn has_sent_itself(datagram: &Datagram<'_>, relays: Relays<'_>) -> bool {
+    relays.outside_in().all(|relay| relay.link_address.is_unspecified() && relay.peer_address == datagram.source)
+}
+
+/// The MAC that the relay agent next to the machine saw, which no other can know (RFC 6939 section 5).
+fn relayed_mac(relays: Relays<'_>) -> Option<MacAddr> {
+    innermost(relays)?.client_link_layer
+}
+
+fn machine_address(datagram: &Datagram<'_>, relays: Relays<'_>) -> Ipv6Addr {
+    innermost(relays).map_or(datagram.source, |relay| relay.peer_address)
+}
+
+fn innermost(relays: Relays<'_>) -> Option<RelayForward<'_>> {
+    relays.outside_in().last()
+}
+
+/// A machine's MAC is its own and nobody else's (IEEE 802-2014 section 8.2).
+fn check_machine(mac: MacAddr, site: &Site) -> Result<(), Reason> {
+    if mac.is_multicast() {
+        Err(Reason::MulticastMac)
+    } else if mac.is_zero() {
+        Err(Reason::ZeroMac)
+    } else if mac == site.local.mac {
+        Err(Reason::OwnMac)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_access(mac: MacAddr, site: &Site) -> Result<(), Reason> {
+    site.policy.access.check(mac).map_err(|refused| match refused {
+        Refused::Denied => Reason::DeniedMac,
+        Refused::NotAllowed => Reason::NotAllowedMac,
+    })
+}
