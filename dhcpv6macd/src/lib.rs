@@ -21,17 +21,18 @@
 //!
 //! * [`cli`], [`config`]: flags, environment and file become one [`config::Config`], or one clear line of refusal.
 //! * [`wire`]: bytes become types and types become bytes: datagrams, DHCPv6, router discovery.
-//! * [`policy`]: which address a machine gets, and for how long; the template of its boot URL.
+//! * [`policy`]: which address a machine gets, and for how long; its boot file; whether it is served at all.
 //! * [`respond`]: a request and the policy become an outcome. Pure.
+//! * [`machine`]: what is known of each machine; time is an argument. Told by what workers answer, through a bounded queue.
 //! * [`router`]: what Router Advertisements say, and when they are sent, where the daemon is asked to send them. Pure.
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
 //! * [`interface`], [`netlink`]: what the interface has, and when that changes; [`local`]: the same as the workers see it.
 //! * [`privilege`]: what the process may do, asked before it does anything. [`log`]: where it tells what it does.
-//! * [`run`]: puts the rooms together, keeps the interface's addresses in step, ends on a signal.
+//! * [`run`]: puts the rooms together, keeps what is answered from in step with the interface and the lists, ends on a signal.
 //!
 //! # Invariants
 //!
-//! * *respond*, *policy* and *router* know no socket, no clock, no thread and no tokio: what they need comes in as an argument.
+//! * *respond*, *policy*, *machine* and *router* know no socket, no clock, no thread and no tokio: what they need comes in as an argument.
 //! * *datapath* knows no DHCPv6 option.
 //! * A worker never awaits, allocates per packet, logs per packet above TRACE, or blocks on anything but its own ring.
 //! * Bytes become types in *wire* and nowhere else.

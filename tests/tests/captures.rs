@@ -110,7 +110,7 @@ fn others(asked: &Message, mac: MacAddr) -> Vec<(u16, Vec<u8>)> {
     let mut others: Vec<_> = configured.filter(|(code, _)| asks_for(asked, *code)).collect();
     match boot(asked) {
         Some("ipxe") => {
-            others.push((59, format!("http://{HOST}/mac/{mac}/boot.efi?arch=x86_64&payload={IPXE}").into()))
+            others.push((59, format!("http://{HOST}/mac/{mac}/boot.efi?arch=x86_64&payload={IPXE}").into()));
         }
         Some("http") => {
             others.push((59, format!("http://{HOST}/mac/{mac}/boot.efi?arch=x86_64&payload={HTTP}").into()));

@@ -43,7 +43,7 @@ impl Scene {
     }
 
     fn daemon(&self, arguments: &[&str]) -> Daemon {
-        let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE];
+        let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--tftp-listen-addr", "off"];
         Daemon::start(&self.rack.router, &[&least[..], &SHORT, arguments].concat()).unwrap()
     }
 

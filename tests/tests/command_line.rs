@@ -6,6 +6,8 @@ use std::{fs, path::PathBuf, process::Command};
 use dhcpv6macd_tests::lab::{Daemon, Host, ROUTER_INTERFACE, Rack};
 use tempfile::TempDir;
 
+const SERVING: [&str; 6] =
+    ["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::", "--tftp-listen-addr", "off"];
 const LEAST: [&str; 4] = ["--interface", "eth1", "--base-address", "2001:db8:0:1::"];
 
 /// Runs the binary with nothing of ours in its environment, and returns its exit status and what it wrote: to standard
@@ -114,23 +116,22 @@ fn help_and_version_are_no_errors() {
 #[test]
 fn the_log_is_a_persons_or_a_programs() {
     let rack = Rack::new(0).unwrap();
-    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::"];
-    let daemon = Daemon::start(&rack.router, &arguments).unwrap();
+    let daemon = Daemon::start(&rack.router, &SERVING).unwrap();
     let log = daemon.stop().unwrap().ended.output;
     for line in log.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(value.get("message").is_some() && value.get("timestamp").is_some(), "{line}");
     }
-    let shown = human_log(&rack.router, &[&arguments[..], &["--log-level", "info"]].concat());
+    let shown = human_log(&rack.router, &[&SERVING[..], &["--log-level", "info"]].concat());
     assert!(shown.contains("serving interface=\"rack0\" prefix=2001:db8::/80"), "{shown}");
     assert!(!shown.contains('\u{1b}'), "no colours where nobody sees them: {shown}");
-    assert_eq!(human_log(&rack.router, &[&arguments[..], &["--log-level", "warn"]].concat()), "");
+    assert_eq!(human_log(&rack.router, &[&SERVING[..], &["--log-level", "warn"]].concat()), "");
 }
 
 #[test]
 fn who_closes_the_log_does_not_end_the_daemon() {
     let rack = Rack::new(0).unwrap();
-    let daemon = Daemon::command(&["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::"]).unwrap();
+    let daemon = Daemon::command(&SERVING).unwrap();
     let mut command = Command::new("bash");
     // It ends by SIGTERM, of which it cannot tell any more.
     let script = r#"timeout --preserve-status --signal=TERM 3 "$@" 2>&1 | head -n 1; exit "${PIPESTATUS[0]}""#;
@@ -142,7 +143,7 @@ fn who_closes_the_log_does_not_end_the_daemon() {
 #[test]
 fn who_does_not_read_the_log_does_not_hold_up_its_end() {
     let rack = Rack::new(0).unwrap();
-    let daemon = Daemon::command(&["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::"]).unwrap();
+    let daemon = Daemon::command(&SERVING).unwrap();
     let directory = TempDir::new().unwrap();
     let fifo = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());

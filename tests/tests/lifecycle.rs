@@ -23,7 +23,8 @@ use dhcpv6macd_tests::{
 use rustix::process::{Pid, Signal};
 
 const BASE: &str = "2001:db8:0:1::";
-const LEAST: [&str; 4] = ["--interface", ROUTER_INTERFACE, "--base-address", BASE];
+const LEAST: [&str; 6] =
+    ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--boot-server-address", "2001:db8:b::1"];
 const NATIVE: [&str; 2] = ["--xdp-mode", "native"];
 const GENERIC: [&str; 2] = ["--xdp-mode", "generic"];
 const PACKET: [&str; 2] = ["--datapath", "packet"];
@@ -252,7 +253,7 @@ fn a_second_daemon_is_told_of_the_first() {
         let daemon = start(&rack, &first);
         for second in [NATIVE, GENERIC, PACKET] {
             let ended =
-                Daemon::refusal(&rack.router, &[LEAST, [second[0], second[1], "--workers", "1"]].concat()).unwrap();
+                Daemon::refusal(&rack.router, &[&LEAST[..], &second[..], &["--workers", "1"]].concat()).unwrap();
             refuses(&ended, &[ROUTER_INTERFACE, "another dhcpv6macd serves it already", "stop that one first"]);
         }
         all_are_answered(&rack);

@@ -62,7 +62,7 @@ impl Scene {
         machine.sysctl(&format!("net.ipv6.conf.{MACHINE_INTERFACE}.router_solicitations"), "0").unwrap();
         let interface = machine.index_of(MACHINE_INTERFACE).unwrap();
         let port = machine.run(|| Port::open(interface, MTU)).unwrap().unwrap();
-        let least = ["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8:0:1::"];
+        let least = ["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8:0:1::", "--tftp-listen-addr", "off"];
         let daemon = Daemon::start(&rack.router, &[&least[..], &arguments.concat()].concat()).unwrap();
         Self { rack, port, daemon }
     }

@@ -26,7 +26,9 @@ const OUTSIDE_ROUTER: &str = "2001:db8:9999::2";
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn start(router: &Host, datapath: &[&str]) -> Daemon {
-    let least = ["--interface", ROUTER_INTERFACE, "--base-address", &BASE.to_string()];
+    let base = BASE.to_string();
+    let boot_server = OUR_ADDRESS.to_string();
+    let least = ["--interface", ROUTER_INTERFACE, "--base-address", &base, "--boot-server-address", &boot_server];
     Daemon::start(router, &[&least[..], datapath].concat()).unwrap()
 }
 

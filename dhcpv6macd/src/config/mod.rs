@@ -18,10 +18,10 @@ pub use self::access::AccessFiles;
 pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,
-    policy::{Access, BaseAddress, BootPolicy, Lifetimes, MacSources, Policy, Prefix},
+    policy::{Access, BaseAddress, BootPolicy, Lifetimes, MacSources, Policy},
     router::Advertised,
     wire::{
-        Duid,
+        Duid, Prefix,
         dhcpv6::{OptionCode, ServerOption},
     },
 };

@@ -1,6 +1,10 @@
 //! Options of the server and boot files.
 
-use std::{fmt::Display, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt::Display,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 use super::{
     ConfigError, IpxeImages,
@@ -52,11 +56,11 @@ impl Texts<'_> {
         images: &IpxeImages,
     ) -> Result<BootPolicy, ConfigError> {
         let http = self.optional("http-boot-url-template", |text| UrlTemplate::new(text, base_address, interface))?;
-        let named = self.optional("boot-server-address", |text| unicast(text))?;
+        let named = self.optional("boot-server-address", unicast)?;
         let tftp = self.tftp()?.map(|listen| {
             let own = match listen.ip() {
-                std::net::IpAddr::V6(address) if !address.is_unspecified() => Some(address),
-                _ => None,
+                IpAddr::V6(address) => Some(address).filter(|address| !address.is_unspecified()),
+                IpAddr::V4(_) => None,
             };
             TftpPolicy { port: listen.port(), server: named.or(own), has_several: images.count() > 1 }
         });

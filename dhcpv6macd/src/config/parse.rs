@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     datapath::steering::XdpMode,
-    policy::{Lifetimes, Prefix},
+    policy::Lifetimes,
     router::Advertised,
-    wire::router::ConfigurationFlag,
+    wire::{Prefix, router::ConfigurationFlag},
 };
 
 impl Config {
@@ -138,7 +138,7 @@ impl Texts<'_> {
     fn router_advertisement(&self) -> Result<Option<Advertised>, ConfigError> {
         const PREFIX: &str = "router-advertisement-prefix";
         let flag = self.required("router-advertisement", configuration_flag)?;
-        let prefix = self.optional(PREFIX, parsed)?;
+        let prefix = self.optional(PREFIX, on_link_prefix)?;
         if flag.is_none() && prefix.is_some() {
             return Err(self.wrong(PREFIX, &"nothing advertises it; give --router-advertisement managed or other too"));
         }
@@ -190,6 +190,11 @@ fn relay_from(text: &str) -> Result<Box<[Prefix]>, String> {
         return Ok([].into());
     }
     list(text, options::parsed).map(Into::into)
+}
+
+fn on_link_prefix(text: &str) -> Result<Prefix, String> {
+    let prefix = options::parsed(text)?;
+    Advertised::check_prefix(prefix).map(|()| prefix).map_err(str::to_owned)
 }
 
 fn port(text: &str) -> Result<u16, &'static str> {

@@ -2,8 +2,7 @@
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
-use super::Prefix;
-use crate::wire::MacAddr;
+use crate::wire::{MacAddr, Prefix};
 
 /// The prefix, 80 bits, in front of every machine's MAC; the 48 bits below it are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

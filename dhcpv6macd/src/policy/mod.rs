@@ -6,7 +6,6 @@ mod base_address;
 mod boot;
 mod lifetimes;
 mod mac_source;
-mod prefix;
 mod url;
 
 pub use access::{Access, MacList, ParseMacListError, Refused};
@@ -14,10 +13,9 @@ pub use base_address::{BaseAddress, BaseAddressError};
 pub use boot::{Boot, BootFiles, BootPolicy, BootStage, TftpPolicy};
 pub use lifetimes::{Lifetimes, LifetimesError};
 pub use mac_source::{MacSource, MacSources};
-pub use prefix::Prefix;
 pub use url::{BootUrl, URL_MAX, UrlTemplate};
 
-use crate::wire::{Duid, dhcpv6::ServerOption};
+use crate::wire::{Duid, Prefix, dhcpv6::ServerOption};
 
 /// What the operator decided for every machine.
 #[derive(Clone, Debug)]

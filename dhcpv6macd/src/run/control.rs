@@ -90,7 +90,7 @@ fn tell(mac: MacAddr, finding: &Finding) {
             }
         }
         Finding::ForeignMac(of) => {
-            info!(%mac, %of, "the machine's DUID was made from another MAC: a dongle's or a dock's?")
+            info!(%mac, %of, "the machine's DUID was made from another MAC: a dongle's or a dock's?");
         }
     }
 }

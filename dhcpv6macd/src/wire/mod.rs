@@ -13,7 +13,7 @@ pub use datagram::{Datagram, Headers};
 pub use duid::{DUID_MAX, DUID_MIN, Duid, Hexadecimal, ParseDuidError, link_layer_of};
 pub use mac::{MacAddr, ParseMacError};
 pub use malformed::Malformed;
-pub use prefix::{OnLinkPrefix, ParsePrefixError};
+pub use prefix::{ParsePrefixError, Prefix};
 
 /// What is to be written does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

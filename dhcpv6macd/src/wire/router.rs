@@ -7,7 +7,7 @@ use zerocopy::{
     network_endian::{U16, U32},
 };
 
-use super::{MacAddr, OnLinkPrefix};
+use super::{MacAddr, Prefix};
 
 /// ICMPv6 type of a Router Solicitation.
 pub const ROUTER_SOLICITATION: u8 = 133;
@@ -130,7 +130,7 @@ pub struct RouterAdvertisement {
     /// Hardware address of the interface that it leaves by.
     pub link_layer: MacAddr,
     /// A prefix whose addresses are on the link.
-    pub prefix: Option<OnLinkPrefix>,
+    pub prefix: Option<Prefix>,
 }
 
 /// The message without its options; every time and limit that is 0 is not specified (RFC 4861 section 4.2).
@@ -162,7 +162,7 @@ struct PrefixInformation {
 }
 
 impl PrefixInformation {
-    fn of(prefix: OnLinkPrefix) -> Self {
+    fn of(prefix: Prefix) -> Self {
         Self {
             kind: PREFIX_INFORMATION,
             units: 4,

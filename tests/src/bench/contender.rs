@@ -147,8 +147,10 @@ pub(super) struct Finished {
 fn start_daemon(router: &Host, base: BaseAddress, options: &Options) -> Result<Server> {
     let prefix = base.to_string();
     let more = options.daemon_arguments();
-    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", &prefix].into_iter();
-    let arguments: Vec<_> = arguments.chain(more.iter().map(String::as_str)).collect();
+    router.own(base)?;
+    // Each machine asks for a boot file and for DNS servers.
+    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", &prefix, "--dns-servers", "2001:db8::53"];
+    let arguments: Vec<_> = arguments.into_iter().chain(more.iter().map(String::as_str)).collect();
     Ok(Server::Daemon(Daemon::start(router, &arguments)?))
 }
 

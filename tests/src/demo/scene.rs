@@ -32,6 +32,7 @@ impl Scene {
         progress: impl FnMut(&Outcome),
     ) -> Result<Report> {
         let prefix = base.to_string();
+        self.rack.router.own(base)?;
         let arguments = [&["--interface", ROUTER_INTERFACE, "--base-address", &prefix][..], &mode.arguments()].concat();
         let daemon = Daemon::start(&self.rack.router, &arguments)?;
         let datapath = daemon.says("datapath")?;

@@ -18,7 +18,7 @@ use super::{
 };
 
 pub(super) fn rows() -> Vec<Row> {
-    [relayed(), nested(), sources(), refused(), malformed(), access()].concat()
+    [relayed(), nested(), sources(), lightweight(), refused(), malformed(), access()].concat()
 }
 
 /// A relay agent on our link, and its address on the machine's.
@@ -136,21 +136,6 @@ fn sources() -> Vec<Row> {
         |peer, options: &[u8], message: &Message| envelope().around(&around(0, LINK, peer, options, message.bytes()));
     let duid_answer = Answer { client_id: Some(from_mac.clone()), ..advertise().given(IAID) };
     let client_id = Some([&[0, 3, 0, 1][..], &OTHER_MACHINE.0].concat());
-    let ldra = Envelope::default().around(&around(
-        0,
-        Ipv6Addr::UNSPECIFIED,
-        MACHINE_LINK_LOCAL,
-        &option(INTERFACE_ID, b"7"),
-        solicit().bytes(),
-    ));
-    let relay = Relay {
-        hop_count: 0,
-        link_address: Ipv6Addr::UNSPECIFIED,
-        peer_address: MACHINE_LINK_LOCAL,
-        options: vec![(INTERFACE_ID, b"7".to_vec())],
-    };
-    let through_ldra = advertise().given(IAID);
-    let to_relay = Envelope { destination_port: 547, ..through_ldra.envelope };
     vec![
         answered(
             "R6939_before_the_duid",
@@ -170,12 +155,6 @@ fn sources() -> Vec<Row> {
             one(MACHINE_LINK_LOCAL, &[], &solicit()),
             to_agent(advertise().given(IAID), MACHINE_LINK_LOCAL, &[]),
         ),
-        answered(
-            "R6221_a_lightweight_relay_agent",
-            "a switch: link address ::, the frame as the machine has sent it",
-            ldra,
-            Answer { envelope: to_relay, relays: vec![relay], ..through_ldra },
-        ),
         Row::steered(
             "R_nothing_says_whose_it_is",
             "no option 79, no MAC in the DUID or the address",
@@ -193,6 +172,31 @@ fn sources() -> Vec<Row> {
             "option 79 with a group address",
             one(PRIVATE, &link_layer(MacAddr([3, 0, 0, 0, 0, 1])), &solicit()),
             Outcome::Dropped(Reason::MulticastMac),
+        ),
+    ]
+}
+
+/// A switch puts its layer around the machine's message, and leaves the frame's addresses alone.
+fn lightweight() -> Vec<Row> {
+    let link_address = Ipv6Addr::UNSPECIFIED;
+    let named = option(INTERFACE_ID, b"7");
+    let relayed = |peer_address| around(0, link_address, peer_address, &named, solicit().bytes());
+    let options = vec![(INTERFACE_ID, b"7".to_vec())];
+    let relay = Relay { hop_count: 0, link_address, peer_address: PRIVATE, options };
+    let answer = advertise().given(IAID);
+    let to_switch = Envelope { destination: PRIVATE, destination_port: 547, ..answer.envelope };
+    vec![
+        answered(
+            "R6221_a_lightweight_relay_agent",
+            "link address ::, from the machine's own addresses: the MAC is the frame's",
+            Envelope { source: PRIVATE, ..Envelope::default() }.around(&relayed(PRIVATE)),
+            Answer { envelope: to_switch, relays: vec![relay], ..answer },
+        ),
+        Row::steered(
+            "R6221_a_relay_agent_that_is_none",
+            "link address ::, but from another address than the machine's: the frame's MAC is not taken for the machine's",
+            Envelope::default().around(&relayed(PRIVATE)),
+            Outcome::Dropped(Reason::UnknownMac),
         ),
     ]
 }
@@ -223,14 +227,15 @@ fn malformed() -> Vec<Row> {
         Row::steered("R9_relay_message", description, envelope().around(payload), outcome)
     };
     let whole = around(0, LINK, AGENT, &[], solicit().bytes());
+    let cut = |length| whole.get(..length).unwrap_or_default();
     let empty = around(0, LINK, AGENT, &[], &[]);
     let short_port = around(0, LINK, AGENT, &option(RELAY_SOURCE_PORT, &[1]), solicit().bytes());
     let many = around(0, LINK, AGENT, &option(INTERFACE_ID, b"").repeat(64), solicit().bytes());
     vec![
-        row("a byte short of its addresses", &whole[..33], Malformed::MessageLength),
-        row("no options", &whole[..34], Malformed::NothingRelayed),
+        row("a byte short of its addresses", cut(33), Malformed::MessageLength),
+        row("no options", cut(34), Malformed::NothingRelayed),
         row("an empty message", &empty, Malformed::NothingRelayed),
-        row("half of the message", &whole[..50], Malformed::OptionOverrun),
+        row("half of the message", cut(50), Malformed::OptionOverrun),
         row("a source port of one byte", &short_port, Malformed::OptionLength),
         row("65 options", &many, Malformed::TooManyOptions),
     ]

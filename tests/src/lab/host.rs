@@ -11,10 +11,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use dhcpv6macd::{datapath::namespace::Namespace, wire::MacAddr};
+use dhcpv6macd::{datapath::namespace::Namespace, policy::BaseAddress, wire::MacAddr};
 use rustix::net::netdevice::name_to_index;
 
-use super::{Ended, Process};
+use super::{Ended, Process, ROUTER_INTERFACE};
 
 /// How long a command that configures something may take on a busy machine.
 const CONFIGURATION_LIMIT: Duration = Duration::from_secs(10);
@@ -92,6 +92,15 @@ impl Host {
         let mut ip = Command::new("ip");
         ip.args(arguments.split_whitespace());
         self.execute(&ip, CONFIGURATION_LIMIT)?.success().with_context(|| format!("on {}", self.name))
+    }
+
+    /// Gives the router's interface the base address, as a router in earnest has it. Once is as good as twice.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such interface.
+    pub fn own(&self, base: BaseAddress) -> Result<()> {
+        self.ip(&format!("-6 address replace {}/64 dev {ROUTER_INTERFACE} nodad", base.prefix())).map(drop)
     }
 
     /// Sets a kernel parameter of this host, such as `net.ipv6.conf.all.forwarding`.

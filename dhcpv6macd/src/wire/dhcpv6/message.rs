@@ -128,7 +128,7 @@ impl<'a> Message<'a> {
             OptionCode::ELAPSED_TIME if data.len() == 2 => {}
             OptionCode::RAPID_COMMIT if data.is_empty() => self.rapid_commit = true,
             OptionCode::CLIENT_ARCHITECTURE if data.len().is_multiple_of(2) => {
-                self.architectures = Architectures::of(data)
+                self.architectures = Architectures::of(data);
             }
             OptionCode::OPTION_REQUEST
             | OptionCode::ELAPSED_TIME
