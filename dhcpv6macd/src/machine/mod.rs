@@ -79,7 +79,7 @@ impl Machines {
     }
 
     /// Takes notice of a machine, and says what is worth telling.
-    pub fn observe(&mut self, seen: &Observation, now: Instant) -> impl Iterator<Item = Finding> + use<> {
+    pub fn observe(&mut self, seen: &Observation<'_>, now: Instant) -> impl Iterator<Item = Finding> + use<> {
         if self.machines.len() >= self.max && !self.machines.contains_key(&seen.mac) {
             self.make_room();
         }
@@ -104,8 +104,8 @@ impl Machine {
         Self { seen: now, radar: Radar::default(), is_foreign: false }
     }
 
-    fn conflict(&mut self, seen: &Observation, now: Instant) -> Option<Finding> {
-        let client_id = seen.client_id.as_bytes();
+    fn conflict(&mut self, seen: &Observation<'_>, now: Instant) -> Option<Finding> {
+        let client_id = seen.client_id;
         let alternating = self.radar.sweep(seen.stage, client_id, now);
         let (sign, other) = if seen.kind == MessageType::Decline {
             (ConflictSign::Declined, self.radar.other_than(client_id))
@@ -115,7 +115,7 @@ impl Machine {
         Some(Finding::MacConflict { sign, client_id: client_id.into(), other })
     }
 
-    fn foreign_mac(&mut self, seen: &Observation) -> Option<Finding> {
+    fn foreign_mac(&mut self, seen: &Observation<'_>) -> Option<Finding> {
         let mac = seen.foreign_mac().filter(|_| !self.is_foreign)?;
         self.is_foreign = true;
         Some(Finding::ForeignMac(mac))
@@ -127,14 +127,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{policy::BootStage, respond::ClientId};
+    use crate::policy::BootStage;
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
     const ONE: &[u8] = b"\0\x04the-first-uuid--";
     const OTHER: &[u8] = b"\0\x04the-other-uuid--";
 
-    fn seen(mac: MacAddr, stage: BootStage, duid: &[u8]) -> Observation {
-        Observation { mac, kind: MessageType::Solicit, stage, client_id: ClientId::new(duid) }
+    fn seen(mac: MacAddr, stage: BootStage, client_id: &[u8]) -> Observation<'_> {
+        Observation { mac, kind: MessageType::Solicit, stage, client_id }
     }
 
     /// What is found when these are seen, a second apart.

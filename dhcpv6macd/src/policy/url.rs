@@ -263,6 +263,9 @@ struct Through<'a, W> {
 
 impl<W: fmt::Write> fmt::Write for Through<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.functions.is_empty() {
+            return self.out.write_str(text);
+        }
         text.bytes().try_for_each(|byte| put_through(byte, self.functions, self.out))
     }
 }

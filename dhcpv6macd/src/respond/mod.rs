@@ -26,7 +26,7 @@ mod site;
 
 pub use counters::Counters;
 use dhcpv6macd_ebpf::Service;
-pub use observation::{ClientId, Observation};
+pub use observation::Observation;
 pub use reason::Reason;
 pub use reply::Reply;
 use request::Request;
@@ -42,11 +42,11 @@ pub struct Responder {
 
 /// A frame was answered.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered {
+pub struct Answered<'a> {
     /// Bytes of the reply, a whole frame.
     pub length: usize,
     /// Who asked, and what.
-    pub observation: Observation,
+    pub observation: Observation<'a>,
 }
 
 impl Responder {
@@ -61,7 +61,7 @@ impl Responder {
     /// # Errors
     ///
     /// Why there is no reply.
-    pub fn frame(&mut self, frame: &[u8], site: &Site, reply: &mut [u8]) -> Result<Answered, Reason> {
+    pub fn frame<'a>(&mut self, frame: &'a [u8], site: &'a Site, reply: &mut [u8]) -> Result<Answered<'a>, Reason> {
         let answered = self.answer(frame, site, reply);
         match answered {
             Ok((kind, answered)) => {
@@ -75,7 +75,12 @@ impl Responder {
         }
     }
 
-    fn answer(&mut self, frame: &[u8], site: &Site, buffer: &mut [u8]) -> Result<(MessageType, Answered), Reason> {
+    fn answer<'a>(
+        &mut self,
+        frame: &'a [u8],
+        site: &'a Site,
+        buffer: &mut [u8],
+    ) -> Result<(MessageType, Answered<'a>), Reason> {
         let datagram = Datagram::parse(frame, &site.local)?.ok_or(Reason::NotOurs)?;
         if datagram.service == Service::Dhcpv6 {
             self.counters.received(MessageType::of(datagram.payload)?);
@@ -91,7 +96,7 @@ impl Responder {
 /// # Errors
 ///
 /// Why there is nothing to say.
-pub fn handle<'a>(datagram: &Datagram<'a>, site: &'a Site) -> Result<(Reply<'a>, Observation), Reason> {
+pub fn handle<'a>(datagram: &Datagram<'a>, site: &'a Site) -> Result<(Reply<'a>, Observation<'a>), Reason> {
     match datagram.service {
         Service::Tftp => return Err(Reason::TftpNotServed),
         Service::Dhcpv6 => {}

@@ -47,7 +47,8 @@ impl Control {
     /// Takes everything that the workers saw until now.
     fn take(&mut self, now: Instant) {
         for _ in 0..self.observations.len() {
-            let Some(seen) = self.observations.next() else { break };
+            let Some(sighting) = self.observations.next() else { break };
+            let seen = sighting.observation();
             for finding in self.machines.observe(&seen, now) {
                 self.findings.add(finding.name(), 1);
                 if may_tell(&mut self.left, now) {

@@ -1,17 +1,27 @@
 //! What workers see of machines, on its way to the one who keeps their histories.
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState},
+    sync::Arc,
+};
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::respond::Observation;
+use crate::{
+    policy::BootStage,
+    respond::Observation,
+    wire::{DUID_MAX, MacAddr, dhcpv6::MessageType},
+};
 
-/// Observations on their way: more than all workers make between two looks at them, at the rate of a power-on.
+/// Observations on their way: more than all workers make between two looks at them, when every machine of a room is news at once.
 const QUEUE: usize = 8192;
+
+/// Machines that a worker remembers having told of.
+const TOLD: usize = 1 << 15;
 
 /// The queue between the workers and the control plane.
 #[derive(Clone)]
-pub(super) struct Observations(Arc<ArrayQueue<Observation>>);
+pub(super) struct Observations(Arc<ArrayQueue<Sighting>>);
 
 impl Observations {
     pub(super) fn new() -> Self {
@@ -20,7 +30,8 @@ impl Observations {
 
     /// A worker's end.
     pub(super) fn observer(&self) -> Observer {
-        Observer { queue: Arc::clone(&self.0), dropped: 0 }
+        let told = vec![0; TOLD].into();
+        Observer { queue: Arc::clone(&self.0), told, hasher: RandomState::new(), dropped: 0 }
     }
 
     /// How many are on their way.
@@ -29,26 +40,109 @@ impl Observations {
     }
 
     /// The next one, if there is one.
-    pub(super) fn next(&self) -> Option<Observation> {
+    pub(super) fn next(&self) -> Option<Sighting> {
         self.0.pop()
+    }
+}
+
+/// An observation of a fixed size: it leaves a worker without taking memory.
+pub(super) struct Sighting {
+    mac: MacAddr,
+    kind: MessageType,
+    stage: BootStage,
+    length: usize,
+    client_id: [u8; DUID_MAX],
+}
+
+impl Sighting {
+    /// `None` where the DUID is longer than one can be, which no message's is.
+    fn new(seen: &Observation<'_>) -> Option<Self> {
+        let Observation { mac, kind, stage, client_id: duid } = *seen;
+        let mut client_id = [0; DUID_MAX];
+        client_id.get_mut(..duid.len())?.copy_from_slice(duid);
+        Some(Self { mac, kind, stage, length: duid.len(), client_id })
+    }
+
+    pub(super) fn observation(&self) -> Observation<'_> {
+        let client_id = self.client_id.get(..self.length).unwrap_or_default();
+        Observation { mac: self.mac, kind: self.kind, stage: self.stage, client_id }
     }
 }
 
 /// A worker's end of the queue.
 pub(super) struct Observer {
-    queue: Arc<ArrayQueue<Observation>>,
+    queue: Arc<ArrayQueue<Sighting>>,
+    /// At the place of each machine the hash of what was told of it last. What two machines that share a place cost is that they are
+    /// told of more often.
+    told: Box<[u64]>,
+    hasher: RandomState,
     dropped: u64,
 }
 
 impl Observer {
-    /// Tells, without waiting: what finds the queue full is dropped and counted.
-    pub(super) fn tell(&mut self, observation: Observation) {
-        if self.queue.push(observation).is_err() {
+    /// Tells what is news, without waiting: what finds the queue full is dropped and counted.
+    pub(super) fn tell(&mut self, seen: &Observation<'_>) {
+        if !self.is_news(seen) {
+            return;
+        }
+        if Sighting::new(seen).is_none_or(|sighting| self.queue.push(sighting).is_err()) {
             self.dropped += 1;
         }
     }
 
+    /// Was it something else that was told of this machine last? A Decline is always news.
+    fn is_news(&mut self, seen: &Observation<'_>) -> bool {
+        let hash = |parts: &[&[u8]]| {
+            let mut hasher: DefaultHasher = self.hasher.build_hasher();
+            parts.iter().for_each(|part| hasher.write(part));
+            hasher.finish()
+        };
+        let place = hash(&[&seen.mac.0]);
+        let what = hash(&[&seen.mac.0, &[seen.stage as u8], seen.client_id]);
+        #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
+        let told = self.told.get_mut(place as usize % TOLD);
+        let before = told.map(|told| std::mem::replace(told, what));
+        before != Some(what) || seen.kind == MessageType::Decline
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_of_the_same_machine_is_told_once_and_a_decline_each_time() {
+        let observations = Observations::new();
+        let mut observer = observations.observer();
+        let seen = |kind, stage, client_id| Observation { mac: MacAddr([2, 0, 0, 0, 0, 1]), kind, stage, client_id };
+        let one = seen(MessageType::Solicit, BootStage::Pxe, b"\0\x04one");
+        let other = seen(MessageType::Solicit, BootStage::Pxe, b"\0\x04other");
+        let later = seen(MessageType::Solicit, BootStage::Ipxe, b"\0\x04one");
+        let decline = seen(MessageType::Decline, BootStage::Ipxe, b"\0\x04one");
+        for seen in [one, one, other, one, later, later, decline, decline] {
+            observer.tell(&seen);
+        }
+        let mut told = std::iter::from_fn(|| observations.next());
+        for expected in [one, other, one, later, decline, decline] {
+            assert_eq!(told.next().unwrap().observation(), expected);
+        }
+        assert!(told.next().is_none() && observer.dropped() == 0);
+    }
+
+    #[test]
+    fn what_finds_the_queue_full_is_counted() {
+        let observations = Observations::new();
+        let mut observer = observations.observer();
+        for number in 0..=QUEUE {
+            let kind = MessageType::Decline;
+            let [.., high, low] = number.to_be_bytes();
+            let mac = MacAddr([2, 0, 0, 0, high, low]);
+            observer.tell(&Observation { mac, kind, stage: BootStage::Other, client_id: &[] });
+        }
+        assert_eq!((observations.len(), observer.dropped()), (QUEUE, 1));
     }
 }

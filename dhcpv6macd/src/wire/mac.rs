@@ -35,8 +35,15 @@ impl MacAddr {
 /// Lower case with colons.
 impl fmt::Display for MacAddr {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, f] = self.0;
-        write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // In one piece: boot URLs are written for every machine.
+        let mut text = [b':'; 17];
+        for (byte, pair) in self.0.iter().zip(text.chunks_mut(3)) {
+            for (nibble, letter) in [byte >> 4, byte & 15].into_iter().zip(pair) {
+                *letter = DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
+            }
+        }
+        formatter.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
