@@ -27,10 +27,12 @@ struct Needed {
 const LAB_PROGRAMS: [Needed; 1] =
     [Needed { program: "ip", package: "iproute2", why: "makes links, shows addresses and what is attached" }];
 
-const TEST_PROGRAMS: [Needed; 5] = [
+const TEST_PROGRAMS: [Needed; 7] = [
     Needed { program: "dhclient", package: "isc-dhcp-client", why: "a real client" },
     Needed { program: "dhcpcd", package: "dhcpcd-base", why: "a real client" },
     Needed { program: "systemd-networkd", package: "systemd", why: "a real client" },
+    Needed { program: "qemu-system-x86_64", package: "qemu-system-x86", why: "a machine that boots" },
+    Needed { program: "/usr/share/OVMF/OVMF_CODE_4M.fd", package: "ovmf", why: "real firmware" },
     Needed { program: "ping", package: "iputils-ping", why: "other traffic that must pass" },
     Needed { program: "nft", package: "nftables", why: "loses frames on purpose, counts what the host sees" },
 ];
@@ -84,7 +86,7 @@ pub(crate) fn tests() -> Result<()> {
 }
 
 fn programs<'a>(needed: impl Iterator<Item = &'a Needed>) -> Result<()> {
-    let missing: Vec<_> = needed.filter(|needed| command::find(needed.program).is_none()).collect();
+    let missing: Vec<_> = needed.filter(|needed| !is_there(needed.program)).collect();
     for Needed { program, why, .. } in &missing {
         println!("{program} is missing: {why}");
     }
@@ -93,6 +95,11 @@ fn programs<'a>(needed: impl Iterator<Item = &'a Needed>) -> Result<()> {
     }
     let packages: Vec<_> = missing.iter().map(|needed| needed.package).collect();
     apt::install(&packages, "programs of the lab")
+}
+
+/// A program by its name, or a file by its path.
+fn is_there(needed: &str) -> bool {
+    if needed.starts_with('/') { Path::new(needed).exists() } else { command::find(needed).is_some() }
 }
 
 /// The clippy of the steering program's compiler.

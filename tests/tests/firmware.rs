@@ -1,0 +1,125 @@
+//! Real UEFI firmware takes the answers: OVMF in QEMU, on a port of the rack's switch, asks by PXE and by HTTP boot, and goes where
+//! it was told.
+#![cfg(test)]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, UdpSocket},
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use dhcpv6macd::policy::BaseAddress;
+use dhcpv6macd_tests::lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack};
+use tempfile::TempDir;
+
+const BASE: &str = "2001:db8:0:1::";
+/// The machine's MAC: another one than that of the cable that it hangs on.
+const MAC: &str = "52:54:00:12:34:56";
+/// Another machine of the rack: what it hears, no steering program takes away.
+const TFTP_SERVER: &str = "2001:db8:0:1::69";
+const TEMPLATE: &str = "http://[{{.BaseAddress}}]/mac/{{.MAC}}/boot.efi?arch={{.Arch}}";
+/// Without KVM on a busy machine, from power-on to the first byte of a boot file. It is 20 to 30 seconds on an idle one.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// How the firmware is to boot.
+#[derive(Clone, Copy)]
+enum Boot {
+    Pxe,
+    Http,
+}
+
+/// A rack with a machine that is switched on, a TFTP server, and the daemon on its router.
+struct Scene {
+    rack: Rack,
+    daemon: Daemon,
+    _machine: Process,
+    _disk: TempDir,
+}
+
+impl Scene {
+    fn new(boot: Boot) -> Self {
+        let rack = Rack::new(2).unwrap();
+        let base: BaseAddress = BASE.parse().unwrap();
+        rack.router.own(base).unwrap();
+        rack.machines[1].ip(&format!("-6 address add {TFTP_SERVER}/64 dev {MACHINE_INTERFACE}")).unwrap();
+        let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE];
+        let boot_files = ["--http-boot-url-template", TEMPLATE, "--boot-server-address", TFTP_SERVER];
+        let daemon = Daemon::start(&rack.router, &[least, boot_files].concat()).unwrap();
+        let disk = TempDir::new().unwrap();
+        let machine = switch_on(&rack.machines[0], boot, disk.path());
+        Self { rack, daemon, _machine: machine, _disk: disk }
+    }
+}
+
+/// A virtual machine in the place of the machine, on its cable.
+fn switch_on(host: &Host, boot: Boot, disk: &Path) -> Process {
+    host.sysctl("net.ipv6.conf.all.disable_ipv6", "1").unwrap();
+    host.ip("tuntap add dev tap0 mode tap").unwrap();
+    host.ip("link set dev tap0 up").unwrap();
+    host.bridge("plug", &["tap0".to_owned(), MACHINE_INTERFACE.to_owned()]).unwrap();
+    let variables = disk.join("variables.fd");
+    fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &variables).unwrap();
+    host.start(&qemu(boot, &variables)).unwrap()
+}
+
+fn qemu(boot: Boot, variables: &Path) -> Command {
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(
+        "-accel tcg -machine q35 -m 512 -display none -nodefaults -monitor none -no-reboot -serial stdio".split(' '),
+    );
+    command.args(["-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"]);
+    command.arg("-drive").arg(format!("if=pflash,format=raw,file={}", variables.display()));
+    command.args(["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"]);
+    command.args(["-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no"]);
+    command.arg("-device").arg(format!("virtio-net-pci,netdev=n0,mac={MAC},romfile=,bootindex=0"));
+    for off in ["IPv4Support", "IPv4PXESupport"] {
+        command.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{off},string=n"));
+    }
+    if matches!(boot, Boot::Http) {
+        command.args(["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]);
+        // Else it starts before duplicate-address detection ends.
+        command.args(["-boot", "menu=on,splash-time=3000"]);
+    }
+    command
+}
+
+#[test]
+fn pxe_asks_for_the_file_that_it_was_told_of() {
+    let scene = Scene::new(Boot::Pxe);
+    let elsewhere = &scene.rack.machines[1];
+    let server = elsewhere.run(|| UdpSocket::bind((TFTP_SERVER, 69))).unwrap().unwrap();
+    server.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut request = [0; 512];
+    let (length, machine) = server.recv_from(&mut request).unwrap();
+    let expected = format!("\0\u{1}{MAC}/ipxe.efi\0octet\0");
+    assert!(request[..length].starts_with(expected.as_bytes()), "{:?}", request[..length].escape_ascii().to_string());
+    assert_eq!(machine.ip(), BASE.parse::<BaseAddress>().unwrap().address_of(MAC.parse().unwrap()));
+    scene.daemon.stop().unwrap();
+}
+
+#[test]
+fn http_boot_asks_for_the_url_that_it_was_told() {
+    let scene = Scene::new(Boot::Http);
+    let server = scene.rack.router.run(|| TcpListener::bind((BASE, 80))).unwrap().unwrap();
+    server.set_nonblocking(true).unwrap();
+    let started = Instant::now();
+    let stream = loop {
+        match server.accept() {
+            Ok((stream, _)) => break stream,
+            Err(error) => assert!(started.elapsed() < LIMIT, "nobody asks: {error}"),
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).unwrap();
+    (&stream).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(line, format!("HEAD /mac/{MAC}/boot.efi?arch=x86_64 HTTP/1.1\r\n"));
+    assert_eq!(stream.peer_addr().unwrap().ip(), BASE.parse::<BaseAddress>().unwrap().address_of(MAC.parse().unwrap()));
+    scene.daemon.stop().unwrap();
+}
