@@ -3,29 +3,38 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use dhcproto::v6::{DhcpOption, OptionCode};
+use dhcpv6macd::wire::Duid;
+use dhcpv6macd_ebpf::header::PAYLOAD_OFFSET;
 use zerocopy::{
-    FromBytes, Immutable, KnownLayout, Unaligned,
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
     little_endian::{U16, U32},
 };
+
+use crate::golden::decode;
 
 /// Microseconds, written on a little-endian machine.
 const MAGIC: u32 = 0xa1b2_c3d4;
 const LINKTYPE_ETHERNET: u32 = 1;
+/// Version 2.4, the last.
+const VERSION: [U16; 2] = [U16::new(2), U16::new(4)];
+/// No frame is cut: more than any holds.
+const SNAPSHOT_LENGTH: u32 = 262_144;
 
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 struct FileHeader {
     magic: U32,
-    _version: [U16; 2],
-    _zone_and_accuracy: [U32; 2],
-    _snapshot_length: U32,
+    version: [U16; 2],
+    zone_and_accuracy: [U32; 2],
+    snapshot_length: U32,
     link_type: U32,
 }
 
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 struct RecordHeader {
-    _time: [U32; 2],
+    time: [U32; 2],
     captured: U32,
     original: U32,
 }
@@ -68,6 +77,19 @@ impl Capture {
         self.dhcpv6(546)
     }
 
+    /// DUID of the server that its client talked to in the end, where one answered.
+    ///
+    /// # Errors
+    ///
+    /// A server's message that cannot be read.
+    pub fn server(&self) -> Result<Option<Duid>> {
+        let Some(frame) = self.to_client().last() else { return Ok(None) };
+        let message = decode(frame.get(PAYLOAD_OFFSET..).context("no message")?)?;
+        let Some(DhcpOption::ServerId(duid)) = message.opts().get(OptionCode::ServerId) else { bail!("no server") };
+        let text: String = duid.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Some(text.parse()?))
+    }
+
     fn dhcpv6(&self, port: u16) -> impl Iterator<Item = &[u8]> {
         let port = port.to_be_bytes();
         let frames = self.frames.iter().map(Vec::as_slice);
@@ -75,6 +97,28 @@ impl Capture {
             frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(20) == Some(&17) && frame.get(56..58) == Some(&port)
         })
     }
+}
+
+/// Frames as a capture file, all of them taken at the beginning of time.
+///
+/// # Errors
+///
+/// A frame longer than a file can say.
+pub fn write<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>> {
+    let header = FileHeader {
+        magic: MAGIC.into(),
+        version: VERSION,
+        zone_and_accuracy: [U32::ZERO; 2],
+        snapshot_length: SNAPSHOT_LENGTH.into(),
+        link_type: LINKTYPE_ETHERNET.into(),
+    };
+    let mut file = header.as_bytes().to_vec();
+    for frame in frames {
+        let length = U32::new(frame.len().try_into().context("a frame of four gigabytes")?);
+        let record = RecordHeader { time: [U32::ZERO; 2], captured: length, original: length };
+        file.extend([record.as_bytes(), frame].concat());
+    }
+    Ok(file)
 }
 
 fn frames(file: &[u8]) -> Result<Vec<Vec<u8>>> {
@@ -96,6 +140,12 @@ fn frames(file: &[u8]) -> Result<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let written = [&b"ab"[..], b"", b"c"];
+        assert_eq!(frames(&write(written).unwrap()).unwrap(), written);
+    }
 
     #[test]
     fn half_a_capture_is_an_error() {

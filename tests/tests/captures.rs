@@ -7,7 +7,7 @@ use dhcproto::v6::{DhcpOption, Message, MessageType, OptionCode};
 use dhcpv6macd::{
     policy::Policy,
     respond::{Responder, Site},
-    wire::{Duid, MacAddr},
+    wire::MacAddr,
 };
 use dhcpv6macd_ebpf::header::PAYLOAD_OFFSET;
 use dhcpv6macd_tests::{
@@ -46,14 +46,7 @@ fn every_client_hears_what_it_waits_for() {
 
 /// Our policy under the name of the server that the client talked to.
 fn policy_towards(capture: &Capture) -> Policy {
-    let messages = capture.to_client().map(|frame| decode(&frame[PAYLOAD_OFFSET..]).unwrap());
-    let duid = messages.last().map(|message| server_id(&message));
-    Policy { server_duid: duid.unwrap_or(policy().server_duid), ..policy() }
-}
-
-fn server_id(message: &Message) -> Duid {
-    let Some(DhcpOption::ServerId(duid)) = message.opts().get(OptionCode::ServerId) else { panic!("no server") };
-    duid.iter().map(|byte| format!("{byte:02x}")).collect::<String>().parse().unwrap()
+    Policy { server_duid: capture.server().unwrap().unwrap_or(policy().server_duid), ..policy() }
 }
 
 /// Answers a client's message, checks every field of the answer against it, and returns its type.

@@ -27,7 +27,7 @@ struct Needed {
 const LAB_PROGRAMS: [Needed; 1] =
     [Needed { program: "ip", package: "iproute2", why: "makes links, shows addresses and what is attached" }];
 
-const TEST_PROGRAMS: [Needed; 7] = [
+const TEST_PROGRAMS: [Needed; 8] = [
     Needed { program: "dhclient", package: "isc-dhcp-client", why: "a real client" },
     Needed { program: "dhcpcd", package: "dhcpcd-base", why: "a real client" },
     Needed { program: "systemd-networkd", package: "systemd", why: "a real client" },
@@ -35,6 +35,7 @@ const TEST_PROGRAMS: [Needed; 7] = [
     Needed { program: "/usr/share/OVMF/OVMF_CODE_4M.fd", package: "ovmf", why: "real firmware" },
     Needed { program: "ping", package: "iputils-ping", why: "other traffic that must pass" },
     Needed { program: "nft", package: "nftables", why: "loses frames on purpose, counts what the host sees" },
+    Needed { program: "tshark", package: "tshark", why: "reads what the daemon sends, and says what is wrong with it" },
 ];
 
 /// What the build of the steering program needs.

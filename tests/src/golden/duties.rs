@@ -158,8 +158,18 @@ fn names() -> Vec<Row> {
     let answer = |fqdn: &[u8]| Answer { fqdn: Some(fqdn.to_vec()), ..reply().given(IAID) };
     vec![
         Row::answered("FQDN_s_is_overridden", "S set: N and O come back", &named(b"\x01\x02vm"), answer(b"\x06\x02vm")),
-        Row::answered("FQDN_s_clear", "S clear: N comes back", &named(b"\0\x02vm\0"), answer(b"\x04\x02vm\0")),
-        Row::answered("FQDN_n_set", "N set: N comes back", &named(b"\x04\x02vm\0"), answer(b"\x04\x02vm\0")),
+        Row::answered(
+            "FQDN_s_clear",
+            "S clear: N comes back",
+            &named(b"\0\x02vm\x03lab\0"),
+            answer(b"\x04\x02vm\x03lab\0"),
+        ),
+        Row::answered(
+            "FQDN_n_set",
+            "N set: N comes back",
+            &named(b"\x04\x02vm\x03lab\0"),
+            answer(b"\x04\x02vm\x03lab\0"),
+        ),
         Row::answered("FQDN_no_name", "no name at all is a partial one", &named(b"\x01"), answer(b"\x06")),
         Row::answered("FQDN_not_a_name", "is not repeated", &named(b"\x01\x05vm"), reply().given(IAID)),
         Row::answered(
