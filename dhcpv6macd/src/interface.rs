@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::{
     AddressFamily,
     address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-    link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp},
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp},
 };
 use rustix::net::{self, SocketFlags, SocketType, ipproto, socket_with, sockopt};
 
@@ -44,6 +44,21 @@ pub struct Facts {
     pub link_local: Ipv6Addr,
     /// Every unicast IPv6 address, sorted, but those that another host already has.
     pub addresses: Box<[Ipv6Addr]>,
+    /// Can frames come and go?
+    pub state: LinkState,
+    /// Number of the device that the interface is a port of, such as a bridge.
+    pub master: Option<u32>,
+}
+
+/// Can frames come and go (`netdevice(7)`)?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Yes.
+    Up,
+    /// It is up, and nobody is at the cable's other end.
+    NoCarrier,
+    /// Nobody has set it up.
+    Down,
 }
 
 /// Why an interface cannot be served.
@@ -103,7 +118,9 @@ impl Interface {
         let link_local = addresses.iter().map(|own| own.address).find(Ipv6Addr::is_unicast_link_local);
         let mut addresses: Box<[_]> = addresses.into_iter().map(|own| own.address).collect();
         addresses.sort_unstable();
-        Ok(Facts { mac, mtu, link_local: link_local.unwrap_or_else(|| eui64_link_local(mac)), addresses })
+        let link_local = link_local.unwrap_or_else(|| eui64_link_local(mac));
+        let master = link.attributes.iter().find_map(master_of);
+        Ok(Facts { mac, mtu, link_local, addresses, state: state_of(link.header.flags), master })
     }
 
     /// Waits until something about the interface may have changed; its [facts](Self::facts) tell what.
@@ -113,6 +130,15 @@ impl Interface {
     /// Where netlink ends.
     pub async fn changed(&mut self) -> Result<(), InterfaceError> {
         Ok(self.changes.wait(self.index).await?)
+    }
+
+    /// The name of the device of this number.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or the kernel does not tell.
+    pub async fn name_of(&self, index: u32) -> Result<String, InterfaceError> {
+        name_of(&self.link_of(index).await?).ok_or(InterfaceError::Gone)
     }
 
     /// The names of the VLAN devices on the interface.
@@ -160,7 +186,11 @@ impl Interface {
     }
 
     async fn link(&self) -> Result<LinkMessage, InterfaceError> {
-        let mut links = self.netlink.handle.link().get().match_index(self.index).execute();
+        self.link_of(self.index).await
+    }
+
+    async fn link_of(&self, index: u32) -> Result<LinkMessage, InterfaceError> {
+        let mut links = self.netlink.handle.link().get().match_index(index).execute();
         match self.netlink.ask(links.try_next()).await {
             Ok(link) => link.ok_or(InterfaceError::Gone),
             Err(error) if error.is_no_device() => Err(InterfaceError::Gone),
@@ -217,6 +247,21 @@ fn mac_of(attribute: &LinkAttribute) -> Option<MacAddr> {
 fn xdp_program_of(attribute: &LinkAttribute) -> Option<u32> {
     let LinkAttribute::Xdp(xdp) = attribute else { return None };
     xdp.iter().find_map(|xdp| if let LinkXdp::ProgId(id) = xdp { Some(*id) } else { None })
+}
+
+fn master_of(attribute: &LinkAttribute) -> Option<u32> {
+    let LinkAttribute::Controller(master) = attribute else { return None };
+    Some(*master).filter(|master| *master != 0)
+}
+
+fn state_of(flags: LinkFlags) -> LinkState {
+    if !flags.contains(LinkFlags::Up) {
+        LinkState::Down
+    } else if !flags.contains(LinkFlags::LowerUp) {
+        LinkState::NoCarrier
+    } else {
+        LinkState::Up
+    }
 }
 
 fn mtu_of(attribute: &LinkAttribute) -> Option<u32> {

@@ -102,19 +102,20 @@ fn an_address_is_ours_as_long_as_the_interface_has_it() {
     let rack = Rack::new(1).unwrap();
     let daemon = start(&rack, &NATIVE);
     let machine = &rack.machines[0];
-    machine.ip(&format!("-6 address add 2001:db8:0:1:2::2/64 dev {MACHINE_INTERFACE}")).unwrap();
+    machine.ip(&format!("-6 address add 2001:db8:0:1:2::2/64 dev {MACHINE_INTERFACE} nodad")).unwrap();
     let mac = dhcpv6macd_tests::lab::ROUTER_MAC;
     machine.ip(&format!("-6 neigh replace {ADDRESS} lladdr {mac} dev {MACHINE_INTERFACE}")).unwrap();
     let socket = machine.run(|| UdpSocket::bind("[2001:db8:0:1:2::2]:546")).unwrap().unwrap();
-    let changed = |line: &str| line.contains("interface changed");
+    let changed =
+        |line: &str, how: &str| line.contains("addresses changed") && line.contains(&format!("\"{how}\":\"[{ADDRESS}"));
 
     rack.router.ip(&format!("-6 address add {ADDRESS}/64 dev {ROUTER_INTERFACE}")).unwrap();
-    daemon.process().wait_for(LIMIT, |line| changed(line) && line.contains(ADDRESS)).unwrap();
+    daemon.process().wait_for(LIMIT, |line| changed(line, "added")).unwrap();
     for _ in 0..3 {
         socket.send_to(&[1, 2, 3, 4], (ADDRESS, 547)).unwrap();
     }
     rack.router.ip(&format!("-6 address delete {ADDRESS}/64 dev {ROUTER_INTERFACE}")).unwrap();
-    daemon.process().wait_for(LIMIT, |line| changed(line) && !line.contains(ADDRESS)).unwrap();
+    daemon.process().wait_for(LIMIT, |line| changed(line, "removed")).unwrap();
     for _ in 0..2 {
         socket.send_to(&[1, 2, 3, 4], (ADDRESS, 547)).unwrap();
     }
@@ -131,7 +132,7 @@ fn more_addresses_than_the_program_can_know_are_no_reason_to_end() {
     for number in (1..=300).rev() {
         rack.router.ip(&format!("-6 address add 2001:db8:0:1:1::{number:x}/64 dev {ROUTER_INTERFACE}")).unwrap();
     }
-    daemon.process().wait_for(LIMIT, |line| line.contains("2001:db8:0:1:1::1,")).unwrap();
+    daemon.process().wait_for(LIMIT, |line| line.contains("\"count\":301")).unwrap();
     all_are_answered(&rack);
     daemon.stop().unwrap();
 }
@@ -310,6 +311,42 @@ fn another_xdp_program_in_the_way_is_named() {
     let daemon = start(&rack, &PACKET);
     all_are_answered(&rack);
     daemon.stop().unwrap();
+}
+
+#[test]
+fn a_bridge_that_takes_the_frames_away_is_named() {
+    let rack = Rack::new(1).unwrap();
+    rack.router.bridge("br7", &[ROUTER_INTERFACE.to_owned()]).unwrap();
+    let ended = Daemon::refusal(&rack.router, &[&LEAST[..], &PACKET].concat()).unwrap();
+    refuses(&ended, &[ROUTER_INTERFACE, "br7 takes its frames", "--interface br7"]);
+    let daemon = start(&rack, &GENERIC);
+    all_are_answered(&rack);
+    daemon.stop().unwrap();
+}
+
+#[test]
+fn a_link_that_is_down_is_told_of() {
+    let rack = Rack::new(1).unwrap();
+    rack.switch.ip("link set dev uplink down").unwrap();
+    let daemon = start(&rack, &NATIVE);
+    daemon.process().wait_for(LIMIT, |line| line.contains("no carrier")).unwrap();
+    rack.switch.ip("link set dev uplink up").unwrap();
+    daemon.process().wait_for(LIMIT, |line| line.contains("the interface is up")).unwrap();
+    rack.router.ip(&format!("link set dev {ROUTER_INTERFACE} down")).unwrap();
+    daemon.process().wait_for(LIMIT, |line| line.contains("the interface is down")).unwrap();
+    daemon.stop().unwrap();
+}
+
+#[test]
+fn too_few_file_descriptors_are_named_before_anything_is_opened() {
+    let rack = Rack::new(1).unwrap();
+    for datapath in [NATIVE, PACKET] {
+        let daemon = Daemon::command(&[&LEAST[..], &datapath].concat()).unwrap();
+        let mut few = Command::new("prlimit");
+        few.arg("--nofile=20").arg(daemon.get_program()).args(daemon.get_args());
+        let ended = rack.router.execute(&few, LIMIT).unwrap();
+        refuses(&ended, &["file descriptors", "20", "ulimit -n"]);
+    }
 }
 
 #[test]

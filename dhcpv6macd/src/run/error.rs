@@ -48,6 +48,28 @@ pub enum StartError {
     /// A list of machines, since it was looked at.
     #[error("{0}")]
     Access(String),
+    /// Not enough file descriptors.
+    #[error("{needed} file descriptors are needed, and the limit is {limit}; raise it (ulimit -n, LimitNOFILE=)")]
+    Descriptors {
+        /// How many it takes.
+        needed: u64,
+        /// How many the process may have.
+        limit: u64,
+    },
+    /// There is no `/proc`.
+    #[error("/proc is not mounted, or hides the process from itself; mount it")]
+    NoProc,
+    /// Sockets on the interface see nothing.
+    #[error(
+        "interface {interface}: {master} takes its frames before --datapath packet sees them; serve --interface {master}, or use \
+         --datapath xdp"
+    )]
+    BehindMaster {
+        /// Its name.
+        interface: String,
+        /// The bridge or bond that it is a port of.
+        master: String,
+    },
     /// The interface has no IPv6.
     #[error("interface {interface}: cannot join the DHCPv6 groups ({source}); is its MTU below 1280, or IPv6 off?")]
     Groups {

@@ -1,6 +1,6 @@
 //! Keeps what is steered, and what the workers answer from, in step with the interface.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{net::Ipv6Addr, os::fd::OwnedFd, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -8,14 +8,16 @@ use tracing::{info, warn};
 
 use super::{ServeError, source::Source};
 use crate::{
-    config::Config,
-    interface::{Facts, Interface, InterfaceError},
+    config::{Config, Datapath},
+    interface::{Facts, Interface, InterfaceError, LinkState},
     local::Local,
     netlink::NetlinkError,
     policy::{MacList, Policy},
     respond::Site,
 };
 
+/// Addresses that a line of the log names at most.
+const TOLD_MAX: usize = 4;
 /// How often the kernel is asked before its silence is taken for an answer.
 const TRIES: u32 = 3;
 
@@ -50,9 +52,32 @@ impl Follower<'_> {
         self.source.set_own_addresses(&facts.addresses)?;
         let policy = Arc::clone(&self.site.load().policy);
         self.site.store(Arc::new(Site::new(local(self.config, &facts), policy)));
-        info!(mac = %facts.mac, link_local = %facts.link_local, addresses = ?facts.addresses, "interface changed");
+        self.tell(&facts);
         self.facts = facts;
         Ok(())
+    }
+
+    /// Says what has changed, and no more of it than a line has room for.
+    fn tell(&self, now: &Facts) {
+        let before = &self.facts;
+        if now.state != before.state {
+            tell_of_link(&self.interface.name, now.state);
+        }
+        if now.master.is_some() && before.master.is_none() && self.config.datapath == Datapath::Packet {
+            warn!(
+                "the interface is a port of another device now, which takes its frames away: --datapath packet sees none"
+            );
+        }
+        if (now.mac, now.link_local) != (before.mac, before.link_local) {
+            info!(mac = %now.mac, link_local = %now.link_local, "interface changed");
+        }
+        let missing = |from: &Facts, other: &Facts| -> Vec<Ipv6Addr> {
+            from.addresses.iter().filter(|address| !other.addresses.contains(address)).take(TOLD_MAX).copied().collect()
+        };
+        let (added, removed) = (missing(now, before), missing(before, now));
+        if !added.is_empty() || !removed.is_empty() {
+            info!(?added, ?removed, count = now.addresses.len(), "addresses changed");
+        }
     }
 
     /// Reads the lists of machines again. What cannot be read leaves everything as it was.
@@ -100,6 +125,15 @@ impl Follower<'_> {
 /// How many entries a list has, for the log.
 fn entries(list: Option<&MacList>) -> Option<usize> {
     list.map(MacList::len)
+}
+
+/// Says whether frames can come and go.
+pub(super) fn tell_of_link(interface: &str, state: LinkState) {
+    match state {
+        LinkState::Up => info!(interface, "the interface is up"),
+        LinkState::NoCarrier => warn!(interface, "the interface has no carrier: no machine can ask until it has"),
+        LinkState::Down => warn!(interface, "the interface is down: no machine can ask until it is up"),
+    }
 }
 
 /// What is ours, as the workers see it.

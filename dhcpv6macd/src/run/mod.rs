@@ -37,7 +37,7 @@ use self::{
 use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::TransmitRing,
-    interface::{Facts, Interface},
+    interface::{Facts, Interface, LinkState},
     log,
     policy::Policy,
     privilege,
@@ -87,11 +87,15 @@ impl<'a> Daemon<'a> {
         if let Some(names) = privilege::missing(config.datapath).map_err(StartError::Runtime)? {
             return Err(StartError::Privilege(names));
         }
+        let count = config.workers.map_or_else(workers_default, Into::into);
+        obstacles::refuse_without_proc()?;
+        obstacles::refuse_without_descriptors(count)?;
         let at_interface = |source| StartError::Interface { name: config.interface.clone(), source };
         let interface = Interface::find(&config.interface).map_err(at_interface)?;
         let facts = interface.facts().await.map_err(at_interface)?;
         obstacles::refuse_if_served(&interface).await?;
         obstacles::refuse_if_vlans_are_hidden(config, &interface).await?;
+        obstacles::refuse_behind_master(config, &interface, &facts).await?;
         let groups = interface
             .join_groups()
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
@@ -103,7 +107,6 @@ impl<'a> Daemon<'a> {
         }
         let ports = obstacles::hold_ports(&interface.name, &local)?;
 
-        let count = config.workers.map_or_else(workers_default, Into::into);
         let (mut source, rings) = Source::open(config, &interface, &local, count).await?;
         let transmit =
             (0..count).map(|_| TransmitRing::open(interface.index, facts.mtu)).collect::<Result<Vec<_>, _>>();
@@ -124,6 +127,9 @@ impl<'a> Daemon<'a> {
             server_duid = %policy.server_duid,
             "serving"
         );
+        if facts.state != LinkState::Up {
+            follow::tell_of_link(&interface.name, facts.state);
+        }
         let changed = Arc::new(Notify::new());
         let advertiser = config
             .router_advertisement

@@ -1,14 +1,35 @@
 //! What is in the daemon's way on an interface: found before anything starts, and named.
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, path::Path};
+
+use rustix::process::{Resource, getrlimit};
 
 use super::StartError;
 use crate::{
     config::{Config, Datapath},
     datapath::{offload, port, steering::program_name},
-    interface::Interface,
+    interface::{Facts, Interface},
     local::Local,
 };
+
+/// File descriptors beside those of the workers: netlink, signals, ports, groups, BPF objects, and what is open for a moment.
+const DESCRIPTORS: u64 = 48;
+/// Of each worker: its two rings.
+const DESCRIPTORS_OF_WORKER: u64 = 2;
+
+/// Without enough file descriptors anything fails, for reasons that name anything else.
+pub(super) fn refuse_without_descriptors(workers: usize) -> Result<(), StartError> {
+    let needed = DESCRIPTORS + DESCRIPTORS_OF_WORKER * workers as u64;
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < needed => Err(StartError::Descriptors { needed, limit }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Namespaces, memberships and the holders of ports are seen there.
+pub(super) fn refuse_without_proc() -> Result<(), StartError> {
+    if Path::new("/proc/thread-self").exists() { Ok(()) } else { Err(StartError::NoProc) }
+}
 
 /// Behind another dhcpv6macd's steering program no socket sees a frame of ours.
 pub(super) async fn refuse_if_served(interface: &Interface) -> Result<(), StartError> {
@@ -48,6 +69,23 @@ pub(super) async fn refuse_if_vlans_are_hidden(config: &Config, interface: &Inte
         return Err(StartError::HiddenVlans { interface: interface.name.clone(), devices: devices.join(", ") });
     }
     Ok(())
+}
+
+/// A bridge or a bond takes the frames of its ports before a socket on a port sees them (`__netif_receive_skb_core`,
+/// `net/core/dev.c`); XDP comes before it.
+pub(super) async fn refuse_behind_master(
+    config: &Config,
+    interface: &Interface,
+    facts: &Facts,
+) -> Result<(), StartError> {
+    match facts.master {
+        Some(master) if config.datapath == Datapath::Packet => {
+            let at_interface = |source| StartError::Interface { name: interface.name.clone(), source };
+            let master = interface.name_of(master).await.map_err(at_interface)?;
+            Err(StartError::BehindMaster { interface: interface.name.clone(), master })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Takes our ports from everybody else; held until dropped.
