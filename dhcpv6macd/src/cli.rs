@@ -4,10 +4,13 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::ValueParser};
 
-use crate::config::{
-    Config, ConfigError, Settings,
-    settings::Origin,
-    table::{SETTINGS, Unset},
+use crate::{
+    config::{
+        Config, ConfigError, Settings,
+        settings::Origin,
+        table::{SETTINGS, Unset},
+    },
+    replay::Files,
 };
 
 /// What the command line asks for.
@@ -17,6 +20,8 @@ pub enum Task {
     Run(Box<Config>),
     /// Show the configuration in force, and do nothing.
     Check(Settings),
+    /// Answer what is in a capture.
+    Replay(Box<Config>, Files),
 }
 
 /// Why there is nothing to do.
@@ -32,6 +37,12 @@ pub enum CliError {
 
 const CONFIG: &str = "config";
 const CHECK: &str = "check";
+const REPLAY: &str = "replay";
+const CAPTURE: &str = "capture";
+const OUT: &str = "out";
+
+/// What a replay, which has no interface, calls it where nobody says.
+const NO_INTERFACE: &str = "replay";
 
 /// Reads command line, environment and file into one valid configuration. `arguments` begins with the program's name.
 ///
@@ -43,13 +54,39 @@ pub fn parse(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Task, CliError> {
     let matches = command().try_get_matches_from(arguments.map(two_dashes))?;
-    let mut settings = flags(&matches).over(Settings::from_environment(environment)?);
+    let replay = matches.subcommand_matches(REPLAY);
+    let settings = settings(replay.unwrap_or(&matches), environment)?;
+    if let Some(files) = replay.and_then(files) {
+        let config = Config::new(&settings.over(no_interface()))?;
+        return Ok(Task::Replay(config.into(), files));
+    }
+    let config = Config::new(&settings)?;
+    Ok(if matches.get_flag(CHECK) { Task::Check(settings) } else { Task::Run(config.into()) })
+}
+
+fn settings(
+    matches: &ArgMatches,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Settings, CliError> {
+    let mut settings = flags(matches).over(Settings::from_environment(environment)?);
     if let Some(path) = matches.get_one::<PathBuf>(CONFIG) {
         settings = settings.over(Settings::from_file(path)?);
     }
-    let settings = settings.over(Settings::defaults());
-    let config = Config::new(&settings)?;
-    Ok(if matches.get_flag(CHECK) { Task::Check(settings) } else { Task::Run(config.into()) })
+    Ok(settings.over(Settings::defaults()))
+}
+
+/// The name stands in boot URLs at most.
+fn no_interface() -> Settings {
+    let mut settings = Settings::default();
+    if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == "interface") {
+        settings.set(setting, NO_INTERFACE.to_owned(), Origin::Default);
+    }
+    settings
+}
+
+fn files(replay: &ArgMatches) -> Option<Files> {
+    let path = |name| replay.get_one::<PathBuf>(name).cloned();
+    Some(Files { capture: path(CAPTURE)?, replies: path(OUT) })
 }
 
 /// The command line as clap knows it.
@@ -68,7 +105,9 @@ pub fn command() -> Command {
              --base-address, and so does a key of the file. Flags win over the environment, that over the file. Of a flag \
              given twice the last one counts.",
         )
-        .arg(config.help("File with settings, TOML; its keys are the names of the flags below"))
+        .disable_help_subcommand(true)
+        .subcommand(replay())
+        .arg(config.global(true).help("File with settings, TOML; its keys are the names of the flags below"))
         .arg(check.help("Check the configuration, show what is in force, and do nothing"))
         .args(SETTINGS.iter().map(|setting| {
             let help = match setting.unset {
@@ -77,10 +116,20 @@ pub fn command() -> Command {
             };
             Arg::new(setting.name)
                 .long(setting.name)
+                .global(true)
                 .value_name(setting.value)
                 .help(help)
                 .help_heading(setting.heading)
         }))
+}
+
+fn replay() -> Command {
+    let path = |name| Arg::new(name).value_name("FILE").value_parser(ValueParser::path_buf());
+    Command::new(REPLAY)
+        .about("Answer what is in a capture (pcap, pcapng), offline, and say what becomes of each frame")
+        .override_usage("dhcpv6macd replay <FILE> --base-address <PREFIX> [--out <FILE>] [OPTIONS]")
+        .arg(path(CAPTURE).required(true).help("The capture"))
+        .arg(path(OUT).long(OUT).help("Write the answers to this file, a capture too"))
 }
 
 fn flags(matches: &ArgMatches) -> Settings {
@@ -126,7 +175,7 @@ mod tests {
         let words = ["dhcpv6macd"].iter().chain(words).chain(&["--check"]).map(OsString::from);
         match parse(words, iter::empty()).unwrap() {
             Task::Check(settings) => settings,
-            Task::Run(config) => panic!("{config:?}"),
+            task @ (Task::Run(_) | Task::Replay(..)) => panic!("{task:?}"),
         }
     }
 

@@ -28,6 +28,7 @@
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
 //! * [`interface`], [`netlink`]: what the interface has, and when that changes; [`local`]: the same as the workers see it.
 //! * [`privilege`]: what the process may do, asked before it does anything. [`log`]: where it tells what it does.
+//! * [`replay`]: a capture through the same core, offline.
 //! * [`run`]: puts the rooms together, keeps what is answered from in step with the interface and the lists, ends on a signal.
 //!
 //! # Invariants
@@ -49,6 +50,7 @@ pub mod machine;
 pub mod netlink;
 pub mod policy;
 pub mod privilege;
+pub mod replay;
 pub mod respond;
 pub mod router;
 pub mod run;

@@ -10,6 +10,7 @@ use dhcpv6macd::{
     cli::{self, CliError, Task},
     config::Config,
     log,
+    replay::{self, ReplayError},
     run::{RunError, run},
 };
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&format!("cannot write to standard output: {error}"), 1),
         },
+        Ok(Task::Replay(config, files)) => show(replay::run(&config, &files, io::stdout().lock())),
         // Help or version.
         Err(CliError::Usage(shown)) if !shown.use_stderr() => shown.exit(),
         Err(error) => refuse(&error.to_string(), REFUSED),
@@ -38,6 +40,15 @@ fn serve(config: &Config) -> ExitCode {
         Err(RunError::Start(error)) => refuse(&error.to_string(), REFUSED),
         // What broke in mid-service is in the log.
         Err(RunError::Serve(_)) => ExitCode::FAILURE,
+    }
+}
+
+fn show(replayed: Result<(), ReplayError>) -> ExitCode {
+    match replayed {
+        Ok(()) => ExitCode::SUCCESS,
+        // As with `head`, which has seen enough.
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => refuse(&error.to_string(), if error.is_refusal() { REFUSED } else { 1 }),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod table;
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 pub use self::access::AccessFiles;
+pub(crate) use self::named_files::open_regular;
 pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,

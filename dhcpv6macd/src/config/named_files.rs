@@ -9,7 +9,7 @@ use std::{
 use rustix::fs::{Mode, OFlags, open};
 
 /// Opens a regular file, without waiting for whoever writes to a FIFO.
-pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let file = File::from(open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));

@@ -10,7 +10,7 @@ mod icmpv6;
 mod observe;
 mod obstacles;
 mod source;
-mod totals;
+pub(crate) mod totals;
 mod workers;
 
 use std::{os::fd::OwnedFd, sync::Arc, thread};

@@ -4,18 +4,18 @@ use std::{collections::BTreeMap, fmt};
 
 /// What was counted, by name.
 #[derive(Debug, Default)]
-pub(super) struct Totals(BTreeMap<&'static str, u64>);
+pub(crate) struct Totals(BTreeMap<&'static str, u64>);
 
 impl Totals {
     /// Adds all of these.
-    pub(super) fn extend(&mut self, others: &Self) {
+    pub(crate) fn extend(&mut self, others: &Self) {
         for (name, count) in &others.0 {
             self.add(name, *count);
         }
     }
 
     /// Adds to the counter of this name.
-    pub(super) fn add(&mut self, name: &'static str, count: u64) {
+    pub(crate) fn add(&mut self, name: &'static str, count: u64) {
         *self.0.entry(name).or_default() += count;
     }
 }

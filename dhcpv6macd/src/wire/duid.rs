@@ -67,6 +67,12 @@ impl Duid {
         Self([&DUID_LL_ETHERNET[..], &mac.0].concat().into())
     }
 
+    /// The DUID of these bytes, where they are one.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        is_duid(bytes).then(|| Self(bytes.into()))
+    }
+
     /// Its bytes, type included.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -101,8 +107,7 @@ impl FromStr for Duid {
         }
         match rest {
             [_, ..] => Err(ParseDuidError::NotHexadecimal),
-            [] if is_duid(&bytes) => Ok(Self(bytes.into())),
-            [] => Err(ParseDuidError::Length(bytes.len())),
+            [] => Self::of(&bytes).ok_or(ParseDuidError::Length(bytes.len())),
         }
     }
 }

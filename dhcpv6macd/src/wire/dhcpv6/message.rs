@@ -43,6 +43,26 @@ impl MessageType {
         Self::RelayReply,
     ];
 
+    /// Its name (RFC 9915 section 7.3).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Solicit => "Solicit",
+            Self::Advertise => "Advertise",
+            Self::Request => "Request",
+            Self::Confirm => "Confirm",
+            Self::Renew => "Renew",
+            Self::Rebind => "Rebind",
+            Self::Reply => "Reply",
+            Self::Release => "Release",
+            Self::Decline => "Decline",
+            Self::Reconfigure => "Reconfigure",
+            Self::InformationRequest => "Information-request",
+            Self::RelayForward => "Relay-forward",
+            Self::RelayReply => "Relay-reply",
+        }
+    }
+
     /// The type of a message.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub use classes::{Classes, HTTP_CLIENT};
 pub use fqdn::Fqdn;
 pub use message::{ASSOCIATIONS_MAX, Association, AssociationKind, Message, MessageType, OPTIONS_MAX};
 pub use options::{OptionCode, Options, StatusCode};
-pub use relay::{RELAYS_MAX, RelayForward, Relays};
+pub use relay::{RELAYS_MAX, RelayForward, Relays, for_client};
 pub use server_option::{DomainName, NtpServer, ServerOption};
 pub use writer::Writer;
 

@@ -119,3 +119,20 @@ fn layer(payload: &[u8]) -> Option<RelayForward<'_>> {
     let is_relayed = MessageType::of(payload) == Ok(MessageType::RelayForward);
     is_relayed.then(|| RelayForward::parse(payload).ok()).flatten()
 }
+
+/// The message for a client that a server's message holds: itself, or what is inside of its Relay-replies.
+///
+/// # Errors
+///
+/// A layer that is none, or more than [`RELAYS_MAX`] of them.
+pub fn for_client(payload: &[u8]) -> Result<&[u8], Malformed> {
+    let mut message = payload;
+    for _ in 0..=RELAYS_MAX {
+        if MessageType::of(message)? != MessageType::RelayReply {
+            return Ok(message);
+        }
+        // Both directions have one form (RFC 9915 section 9).
+        message = RelayForward::parse(message)?.relayed;
+    }
+    Err(Malformed::TooManyRelays)
+}

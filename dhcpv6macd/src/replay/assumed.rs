@@ -1,0 +1,156 @@
+//! Who we are where there is no interface: whoever served in the capture.
+
+use std::{collections::BTreeSet, fmt, net::Ipv6Addr, sync::Arc};
+
+use dhcpv6macd_ebpf::{
+    Frame as _,
+    header::{
+        ETHERTYPE_IPV6, EthernetHeader, IPV6_OFFSET, Ipv6Header, NEXT_HEADER_UDP, PAYLOAD_OFFSET, UDP_OFFSET, UdpHeader,
+    },
+};
+
+use super::{CaptureError, CaptureFile};
+use crate::{
+    config::Config,
+    local::Local,
+    policy::Access,
+    respond::Site,
+    wire::{
+        Duid, MacAddr,
+        dhcpv6::{Message, MessageType, SERVER_PORT, for_client},
+    },
+};
+
+/// Where nobody served: an address that nobody else has, administered locally.
+const STAND_IN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 5, 0x47]);
+/// The link-local address that is made from it (RFC 4291 appendix A).
+const STAND_IN_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 0x547);
+/// Own addresses, no more than the steering program knows.
+const ADDRESSES_MAX: usize = 256;
+
+/// What a capture says about its server.
+#[derive(Debug, Default)]
+struct Seen {
+    server: Option<Server>,
+    /// Who sent from the port of DHCPv6 servers, and from where.
+    senders: BTreeSet<(MacAddr, Ipv6Addr)>,
+}
+
+#[derive(Debug)]
+struct Server {
+    mac: MacAddr,
+    duid: Duid,
+    /// Who sends Relay-replies is a server, while a Reply may be from a relay agent.
+    has_relayed: bool,
+}
+
+impl Seen {
+    /// Looks for the server in a whole capture, or as far as it can be read.
+    fn of(capture: CaptureFile<'_>) -> Self {
+        let mut seen = Self::default();
+        let read = capture.each(|record| {
+            if record.foreign_link_type.is_none() {
+                seen.look(record.bytes);
+            }
+            Ok::<_, CaptureError>(())
+        });
+        // Whoever replays what comes before it tells of it.
+        drop(read);
+        seen
+    }
+
+    fn look(&mut self, frame: &[u8]) -> Option<()> {
+        let ethernet: &EthernetHeader = frame.view(0)?;
+        let ipv6: &Ipv6Header = frame.view(IPV6_OFFSET)?;
+        let udp: &UdpHeader = frame.view(UDP_OFFSET)?;
+        let is_udp = ethernet.ethertype.get() == ETHERTYPE_IPV6 && ipv6.next_header == NEXT_HEADER_UDP;
+        if !is_udp || udp.source_port.get() != SERVER_PORT {
+            return None;
+        }
+        let mac = MacAddr(ethernet.source);
+        if self.senders.len() < ADDRESSES_MAX {
+            self.senders.insert((mac, ipv6.source.into()));
+        }
+        self.learn(mac, frame.get(PAYLOAD_OFFSET..)?)
+    }
+
+    /// The first server that there is.
+    fn learn(&mut self, mac: MacAddr, payload: &[u8]) -> Option<()> {
+        let has_relayed = MessageType::of(payload).ok()? == MessageType::RelayReply;
+        if self.server.as_ref().is_some_and(|server| server.has_relayed || !has_relayed) {
+            return None;
+        }
+        let message = Message::parse(for_client(payload).ok()?).ok()?;
+        let is_answer = matches!(message.kind, MessageType::Advertise | MessageType::Reply);
+        let duid = Duid::of(message.server_id.filter(|_| is_answer)?)?;
+        self.server = Some(Server { mac, duid, has_relayed });
+        Some(())
+    }
+
+    fn addresses(&self, mac: MacAddr) -> impl Iterator<Item = Ipv6Addr> {
+        let of_mac = self.senders.iter().filter(move |(sender, _)| *sender == mac);
+        of_mac.map(|(_, address)| *address)
+    }
+}
+
+/// Who we are, and how much of it was made up.
+#[derive(Debug)]
+pub struct Assumed {
+    pub(super) site: Site,
+    is_seen: bool,
+    /// Is the base address ours only because machines have to load iPXE from somewhere?
+    has_stand_in_boot_server: bool,
+}
+
+impl Assumed {
+    /// Learns it from a capture, or as far as that can be read.
+    #[must_use]
+    pub fn new(config: &Config, access: Access, capture: CaptureFile<'_>) -> Self {
+        let seen = Seen::of(capture);
+        let server = seen.server.as_ref();
+        let mac = server.map_or(STAND_IN_MAC, |server| server.mac);
+        let mut addresses: Vec<_> = seen.addresses(mac).filter(|address| !address.is_multicast()).collect();
+        let link_local = addresses.iter().find(|address| address.is_unicast_link_local()).copied();
+        let link_local = link_local.unwrap_or_else(|| {
+            addresses.push(STAND_IN_LINK_LOCAL);
+            STAND_IN_LINK_LOCAL
+        });
+        let has_stand_in_boot_server = lacks_boot_server(config, &addresses);
+        if has_stand_in_boot_server {
+            addresses.push(config.base_address.prefix());
+        }
+        addresses.sort_unstable();
+        addresses.dedup();
+        let local = Local {
+            mac,
+            link_local,
+            addresses: addresses.into(),
+            dhcpv6_port: config.dhcpv6_port,
+            tftp_port: config.tftp.map(|tftp| tftp.port()),
+        };
+        let duid = || server.map_or_else(|| Duid::link_layer(mac), |server| server.duid.clone());
+        let policy = config.policy(duid, access);
+        Self { site: Site::new(local, Arc::new(policy)), is_seen: server.is_some(), has_stand_in_boot_server }
+    }
+}
+
+fn lacks_boot_server(config: &Config, addresses: &[Ipv6Addr]) -> bool {
+    config.boot.tftp.is_some_and(|tftp| tftp.server(config.base_address, addresses).is_none())
+}
+
+/// In one line.
+impl fmt::Display for Assumed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local = &self.site.local;
+        let whose = if self.is_seen { "as the server in it" } else { "no server in it: as a stand-in" };
+        write!(formatter, "{whose}, {} at", local.mac)?;
+        for address in &local.addresses {
+            write!(formatter, " {address}")?;
+        }
+        write!(formatter, ", DUID {}", self.site.policy.server_duid)?;
+        if self.has_stand_in_boot_server {
+            write!(formatter, "; the base address stands in for the boot server")?;
+        }
+        Ok(())
+    }
+}

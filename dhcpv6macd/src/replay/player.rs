@@ -1,0 +1,129 @@
+//! Plays a capture to the core, frame by frame.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use dhcpv6macd_ebpf::{Frame as _, PassReason, Verdict, classify, header::EthernetHeader};
+
+use super::{
+    Record, ReplayError, Replies,
+    line::{Asked, Elapsed, Found, Line, Outcome},
+};
+use crate::{
+    machine::{MACHINES_MAX, Machines},
+    respond::{Observation, Responder, Site},
+    run::totals::Totals,
+    wire::MacAddr,
+};
+
+/// No answer is longer: Ethernet header and packet.
+const FRAME_MAX: usize = 1514;
+
+/// The core, and where its answers go.
+pub(super) struct Player<'p, L, R> {
+    site: &'p Site,
+    responder: Responder,
+    machines: Machines,
+    /// What the first timestamp is for the machines' histories.
+    origin: Instant,
+    first: Option<Duration>,
+    frames: u64,
+    /// What was counted beside what the responder counts.
+    totals: Totals,
+    lines: L,
+    replies: Option<Replies<R>>,
+}
+
+impl<'p, L: Write, R: Write> Player<'p, L, R> {
+    pub(super) fn new(site: &'p Site, lines: L, replies: Option<Replies<R>>) -> Self {
+        Self {
+            site,
+            responder: Responder::default(),
+            machines: Machines::new(MACHINES_MAX),
+            origin: Instant::now(),
+            first: None,
+            frames: 0,
+            totals: Totals::default(),
+            lines,
+            replies,
+        }
+    }
+
+    /// Plays a frame.
+    pub(super) fn frame(&mut self, record: &Record<'_>) -> Result<(), ReplayError> {
+        self.frames += 1;
+        let first = *self.first.get_or_insert(record.time);
+        let (outcome, seen) = match self.passed(record) {
+            Some(outcome) => (outcome, None),
+            None => self.answered(record)?,
+        };
+        let line = Line {
+            number: self.frames,
+            elapsed: Elapsed { first, now: record.time },
+            who: seen.map(|seen| seen.mac).or_else(|| ethernet_source(record)),
+            asked: Asked::of(record.bytes, &self.site.local),
+            outcome,
+        };
+        writeln!(self.lines, "{line}")?;
+        seen.map_or(Ok(()), |seen| self.observe(&seen, record.time.saturating_sub(first)))
+    }
+
+    /// What becomes of a frame that the steering program would leave to the kernel, and of one that is not all there.
+    fn passed(&mut self, record: &Record<'_>) -> Option<Outcome<'static>> {
+        let (name, outcome) = match (record.foreign_link_type, classify(record.bytes, &self.site.local)) {
+            (Some(link_type), _) => ("not_ethernet", Some(Outcome::ForeignLinkType(link_type))),
+            (None, Verdict::Steer(_) | Verdict::Pass(PassReason::Truncated)) if record.is_cut() => {
+                let (captured, length) = (record.bytes.len(), record.length);
+                ("frame_cut", Some(Outcome::Cut { captured, length }))
+            }
+            (None, verdict @ Verdict::Pass(_)) => (verdict.name(), Some(Outcome::Named(verdict.name()))),
+            (None, verdict @ Verdict::Steer(_)) => (verdict.name(), None),
+        };
+        self.totals.add(name, 1);
+        outcome
+    }
+
+    /// What becomes of a frame of ours, and whom it was from where it is answered.
+    fn answered<'a>(&mut self, record: &Record<'a>) -> Result<(Outcome<'a>, Option<Observation<'a>>), ReplayError>
+    where
+        'p: 'a,
+    {
+        let mut buffer = [0; FRAME_MAX];
+        let answered = match self.responder.frame(record.bytes, self.site, &mut buffer) {
+            Ok(answered) => answered,
+            Err(reason) => return Ok((Outcome::Named(reason.name()), None)),
+        };
+        if let (Some(replies), Some(frame)) = (&mut self.replies, buffer.get(..answered.length)) {
+            replies.write(record.time, frame).map_err(ReplayError::Replies)?;
+        }
+        Ok((Outcome::answer(record.bytes, self.site), Some(answered.observation)))
+    }
+
+    /// Tells what the machines' histories make of it.
+    fn observe(&mut self, seen: &Observation<'_>, elapsed: Duration) -> Result<(), ReplayError> {
+        let now = self.origin.checked_add(elapsed).unwrap_or(self.origin);
+        for finding in self.machines.observe(seen, now) {
+            self.totals.add(finding.name(), 1);
+            writeln!(self.lines, "{}", Found { mac: seen.mac, finding: &finding })?;
+        }
+        Ok(())
+    }
+
+    /// The sum.
+    pub(super) fn finish(mut self) -> Result<(), ReplayError> {
+        for (name, count) in self.responder.counters().each() {
+            self.totals.add(name, count);
+        }
+        self.totals.add("machine_forgotten", self.machines.forgotten());
+        writeln!(self.lines, "frames={} {}", self.frames, self.totals)?;
+        self.lines.flush()?;
+        self.replies.map_or(Ok(()), |replies| replies.finish().map_err(ReplayError::Replies))
+    }
+}
+
+fn ethernet_source(record: &Record<'_>) -> Option<MacAddr> {
+    let ethernet: Option<&EthernetHeader> = record.bytes.view(0);
+    ethernet.filter(|_| record.foreign_link_type.is_none()).map(|ethernet| MacAddr(ethernet.source))
+}
