@@ -32,13 +32,21 @@ static LINES_LOST: AtomicU64 = AtomicU64::new(0);
 /// Where there is a log already.
 pub fn start(config: &Config) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let writer = Mutex::new(Lines::to(io::stderr()));
-    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log_level)?).with_writer(writer);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter(&config.log_level))?).with_writer(writer);
     // It would tell of a line that cannot be written where it cannot be written, and panic over that.
     let log = log.log_internal_errors(false);
     match config.log_format {
         LogFormat::Human => log.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     }
+}
+
+/// A level alone is the daemon's own: libraries have much to say below a warning, and nothing that an operator asks for.
+fn filter(level: &str) -> String {
+    let is_level = !level.contains(['=', ',']);
+    let is_quiet = ["off", "error", "warn"].iter().any(|quiet| quiet.eq_ignore_ascii_case(level));
+    if is_level && !is_quiet { format!("warn,{}={level}", env!("CARGO_CRATE_NAME")) } else { level.to_owned() }
 }
 
 /// Lines of the log that nobody took.

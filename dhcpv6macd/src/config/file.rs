@@ -22,7 +22,7 @@ impl Settings {
     /// A file that cannot be read or is not TOML, a key that is no setting, a value that is neither text nor number.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |error| ConfigError::Value {
-            place: format!("--config {}", path.display()),
+            place: format!("--config {}", path.display().to_string().escape_debug()),
             what: format!("cannot be read: {error}"),
         };
         let text = read(open_regular(path).map_err(unreadable)?).map_err(unreadable)?;

@@ -132,6 +132,9 @@ impl Texts<'_> {
             "packet" => Ok(false),
             _ => Err("there are xdp and packet"),
         })?;
+        if !is_xdp && self.is_said("xdp-mode") {
+            return Err(self.wrong("xdp-mode", &"there is no XDP with --datapath packet; leave one of them out"));
+        }
         Ok(if is_xdp { Datapath::Xdp(mode) } else { Datapath::Packet })
     }
 
@@ -175,7 +178,9 @@ fn parsed<T: FromStr>(text: &str) -> Result<T, T::Err> {
 /// A name as the kernel takes one (`dev_valid_name`, `net/core/dev.c`).
 fn interface(text: &str) -> Result<String, &'static str> {
     let fits = (1..16).contains(&text.len()) && text != "." && text != "..";
-    if !fits || text.contains(|letter: char| letter == '/' || letter == ':' || letter.is_whitespace()) {
+    if !fits
+        || text.contains(|letter: char| letter == '/' || letter == ':' || letter.is_whitespace() || letter.is_control())
+    {
         return Err("not the name of an interface: 1 to 15 letters, without slash, colon and blank");
     }
     Ok(text.to_owned())
@@ -377,6 +382,8 @@ mod tests {
             assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
         }
         assert!(config(&[]).is_ok());
+        let both = config(&[("xdp-mode", "native"), ("datapath", "packet")]).map(drop).unwrap_err();
+        assert_eq!(both, "--xdp-mode native: there is no XDP with --datapath packet; leave one of them out");
         let missing = Config::new(&Settings::defaults()).unwrap_err().to_string();
         assert_eq!(
             missing,

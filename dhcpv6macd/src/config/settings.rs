@@ -61,7 +61,11 @@ impl Settings {
     pub fn from_environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
         let mut settings = Self::default();
         for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|name| is_ours(name)).map(str::to_owned) else { continue };
+            if !is_ours(&name.to_string_lossy()) {
+                continue;
+            }
+            // What is not text is no known name either.
+            let name = name.to_string_lossy().into_owned();
             let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == name) else {
                 return Err(ConfigError::UnknownVariable { nearest: nearest_variable(&name), name });
             };
@@ -182,6 +186,9 @@ mod tests {
         assert_eq!(error, "DHCPV6MACD_INTERFASE: there is no such setting; did you mean DHCPV6MACD_INTERFACE?");
         let error = Settings::from_environment(variables("DHCPV6MACD_CONFIG")).unwrap_err().to_string();
         assert_eq!(error, "DHCPV6MACD_CONFIG: there is no such setting");
+        use std::os::unix::ffi::OsStringExt as _;
+        let odd = OsString::from_vec(b"DHCPV6MACD_WORK\xffRS".to_vec());
+        assert!(Settings::from_environment([(odd, OsString::from("x"))].into_iter()).is_err());
         for foreign in ["DHCPV6MACD_BPF_OBJECT", "DHCPV6MACD", "PATH"] {
             assert_eq!(Settings::from_environment(variables(foreign)), Ok(Settings::default()));
         }

@@ -20,9 +20,12 @@ impl Totals {
     }
 }
 
-/// `name=count` of every counter that is not zero, by name.
+/// `name=count` of every counter that is not zero, by name; `none` where all are.
 impl fmt::Display for Totals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.values().all(|count| *count == 0) {
+            return formatter.write_str("none");
+        }
         let mut separator = "";
         for (name, count) in self.0.iter().filter(|(_, count)| **count > 0) {
             write!(formatter, "{separator}{name}={count}")?;
@@ -39,6 +42,7 @@ mod tests {
     #[test]
     fn counters_of_one_name_are_summed() {
         let mut totals = Totals::default();
+        assert_eq!(totals.to_string(), "none");
         for (name, count) in [("send_reply", 1), ("pass_truncated", 0), ("send_reply", 2), ("receive_solicit", 3)] {
             totals.add(name, count);
         }

@@ -168,7 +168,7 @@ fn counters_in(line: &str) -> Option<Result<BTreeMap<String, u64>>> {
         let (name, count) = word.split_once('=').with_context(|| format!("no counter: {word}"))?;
         Ok((name.to_owned(), count.parse().with_context(|| format!("no counter: {word}"))?))
     };
-    Some(counters.split_whitespace().map(counter).collect())
+    Some(counters.split_whitespace().filter(|word| *word != "none").map(counter).collect())
 }
 
 #[cfg(test)]

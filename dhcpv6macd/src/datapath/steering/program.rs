@@ -41,13 +41,13 @@ impl fmt::Display for XdpMode {
 #[derive(Debug, thiserror::Error)]
 pub enum SteeringProgramError {
     /// The kernel does not take the object.
-    #[error("the kernel does not load the steering program: {0}")]
+    #[error("the kernel does not load the steering program: {}", in_a_line(.0))]
     Load(#[from] EbpfError),
     /// The kernel does not take the program.
-    #[error("the kernel does not accept the steering program: {0}")]
+    #[error("the kernel does not accept the steering program: {}", in_a_line(.0))]
     Program(#[from] ProgramError),
     /// A map of the object is not as expected.
-    #[error("a map of the steering program cannot be used: {0}")]
+    #[error("a map of the steering program cannot be used: {}", in_a_line(.0))]
     Map(#[from] MapError),
     /// The object holds something else than expected.
     #[error("the steering program's object has no {0}; build again with `cargo xtask build`")]
@@ -75,6 +75,14 @@ pub enum SteeringProgramError {
     /// There is no thread to read the program's own log.
     #[error("no thread can be started for the steering program's log: {0}")]
     LogThread(io::Error),
+}
+
+/// An error of aya with its causes, the first line of each: behind it the verifier writes its log, of thousands of lines.
+fn in_a_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut lines: Vec<_> = causes.filter_map(|cause| cause.to_string().lines().next().map(str::to_owned)).collect();
+    lines.dedup();
+    lines.join(": ")
 }
 
 /// The steering program in the kernel. Dropped, it is detached.
