@@ -61,3 +61,23 @@ fn every_reason_and_every_verdict_has_a_row() {
         assert!(rows.iter().any(|row| row.verdict == verdict), "no row for {}", verdict.name());
     }
 }
+
+/// What boot clients insist on, in the numbers of [`golden`](dhcpv6macd_tests::golden). P6 is about routes, the numbers that are left
+/// out about TFTP and HTTP.
+const RULES: [&str; 27] = [
+    "E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E10", "E11", "E12", "E13", "P1", "P2", "P3", "P4", "P5",
+    "H1", "H2", "H3", "U1", "S1", "I1", "I2", "I3", "I4",
+];
+
+/// A server's duties, by the section that each is from: of RFC 9915, or of the RFC that the row names.
+const DUTIES: [&str; 14] =
+    ["D11", "D16", "D18", "D18_3_10", "D18_4", "D21", "FQDN", "R7_6", "R9", "R19", "R6221", "R6939", "R8357", "R4291"];
+
+#[test]
+fn every_rule_has_a_row() {
+    let rows = rows();
+    for rule in RULES.into_iter().chain(DUTIES) {
+        let is_its = |row: &Row| row.name.strip_prefix(rule).is_some_and(|rest| rest.starts_with('_'));
+        assert!(rows.iter().any(is_its), "no row for {rule}");
+    }
+}

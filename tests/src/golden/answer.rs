@@ -81,6 +81,9 @@ pub(super) const NO_ADDRS_AVAIL: u16 = 2;
 pub(super) const NOT_ON_LINK: u16 = 4;
 pub(super) const NO_PREFIX_AVAIL: u16 = 6;
 
+/// Bytes of a Reply's options that shim looks for the Boot File URL in.
+const SHIM_READS: usize = 1024;
+
 /// T1, T2, preferred and valid lifetime where the operator says nothing.
 const TIMES: (u32, u32) = (21_600, 34_560);
 const LIFETIMES: (u32, u32) = (43_200, 86_400);
@@ -277,12 +280,15 @@ fn unwrap_relays(mut payload: &[u8]) -> Result<(Vec<Relay>, &[u8])> {
     Ok((relays, payload))
 }
 
-/// EDK2 reads the Boot File URL up to a NUL: the next option's code begins with one (H3).
+/// EDK2 reads the Boot File URL up to a NUL: the next option's code begins with one (H3). shim reads no further than the first
+/// bytes of the options (S1).
 fn check_boot_file_url(message: &[u8]) -> Result<()> {
     let options = options(message.get(4..).context("no message")?)?;
     if let Some(at) = options.iter().position(|(code, _)| *code == BOOT_FILE_URL) {
         let (next, _) = options.get(at + 1).context("the Boot File URL is the last option")?;
         ensure!(*next < 256, "behind the Boot File URL comes option {next}");
+        let end: usize = options.iter().take(at + 1).map(|(_, data)| 4 + data.len()).sum();
+        ensure!(end <= SHIM_READS, "the Boot File URL ends at byte {end}");
     }
     Ok(())
 }

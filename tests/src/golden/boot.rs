@@ -1,14 +1,17 @@
 //! Rows for boot files: what EDK2's PXE (P rules) and HTTP boot (H rules), iPXE (I rules), U-Boot (U rules) and shim (S rules) insist
 //! on, and for options that the operator configured (O rows).
 
+use dhcpv6macd::policy::{BootPolicy, Policy, UrlTemplate};
+
 use super::{
     Answer, NAME_SERVER, Row,
     answer::{SUCCESS, advertise, reply},
     packet::{
-        ARCHITECTURE, BOOT_FILE_URL, CONFIRM, DNS_SERVERS, IAID, INFORMATION_REQUEST, Message, OPTION_REQUEST,
-        OTHER_IAID, RAPID_COMMIT, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, USER_CLASS, VENDOR_CLASS, bare, message,
-        right,
+        ARCHITECTURE, BOOT_FILE_URL, CLIENT_ID, CONFIRM, DNS_SERVERS, DUID, ELAPSED_TIME, IA_NA, IAID,
+        INFORMATION_REQUEST, Message, OPTION_REQUEST, OTHER_IAID, RAPID_COMMIT, REBIND, RELEASE, RENEW, REQUEST,
+        SOLICIT, USER_CLASS, VENDOR_CLASS, bare, message, right,
     },
+    policy,
 };
 
 pub(super) fn rows() -> Vec<Row> {
@@ -80,6 +83,28 @@ fn pxe() -> Vec<Row> {
     let url = |file: &str| format!("{TFTP_URL}{file}");
     vec![
         Row::answered(
+            "P1_pxe_asks_for_more_than_it_may_get",
+            "Boot File Parameters, DNS servers and vendor class, in front of everything else: the DNS servers",
+            &bare(SOLICIT).pxe(X86_64).option(ELAPSED_TIME, &[0, 0]).ia_na(IAID, &[]).option(CLIENT_ID, DUID),
+            advertise().given(IAID).boots(&url("ipxe.efi")),
+        ),
+        Row::answered(
+            "P3_no_pxe_client",
+            "PXE that asks for the vendor class alone: with one in it, it would ask a boot server",
+            &message(REQUEST)
+                .for_us()
+                .option(OPTION_REQUEST, &[0, 16])
+                .option(VENDOR_CLASS, PXE_CLIENT)
+                .ia_na(IAID, &[right()]),
+            reply().given(IAID).other(BOOT_FILE_URL, url("ipxe.efi").as_bytes()),
+        ),
+        Row::answered(
+            "P5_no_boot_file_parameters",
+            "PXE that asks for option 60 alone: anything but a size in it fails the boot",
+            &message(SOLICIT).option(OPTION_REQUEST, &[0, 60]).option(VENDOR_CLASS, PXE_CLIENT).ia_na(IAID, &[]),
+            advertise().given(IAID).other(BOOT_FILE_URL, url("ipxe.efi").as_bytes()),
+        ),
+        Row::answered(
             "P2_the_boot_file_is_in_the_advertise",
             "PXE on x86-64: iPXE over TFTP; no option 60 (P5), no vendor class (P3)",
             &message(SOLICIT).pxe(X86_64).ia_na(IAID, &[]),
@@ -132,6 +157,15 @@ fn http_boot() -> Vec<Row> {
             &message(SOLICIT).http_boot().option(RAPID_COMMIT, &[]).ia_na(IAID, &[]),
             Answer { rapid_commit: true, ..reply().given(IAID).offers_http() },
         ),
+        Row {
+            policy: host_with_a_name,
+            ..Row::answered(
+                "H2_a_host_with_a_name_comes_with_dns_servers",
+                "a template that names its host, and the servers that know it in the same Advertise",
+                &message(SOLICIT).http_boot().ia_na(IAID, &[]),
+                advertise().given(IAID).boots("https://boot.example/x86_64.efi").other(VENDOR_CLASS, HTTP_OFFER),
+            )
+        },
         Row::answered(
             "H3_a_nul_follows_the_url",
             "even without a Client Identifier, and with nothing else to say",
@@ -143,8 +177,34 @@ fn http_boot() -> Vec<Row> {
     ]
 }
 
+/// The same daemon, with a template that names its host.
+fn host_with_a_name() -> Policy {
+    let policy = policy();
+    let http = UrlTemplate::new("https://boot.example/{{.Arch}}.efi", policy.base_address, "eth1").expect("a template");
+    Policy { boot: BootPolicy { http: Some(http), ..policy.boot }, ..policy }
+}
+
 fn ipxe() -> Vec<Row> {
+    let asks_as_it_does = |message: Message| {
+        message
+            .option(USER_CLASS, IPXE)
+            .option(VENDOR_CLASS, PXE_CLIENT)
+            .option(ARCHITECTURE, X86_64)
+            .option(OPTION_REQUEST, &[0, 23, 0, 24, 0, 59, 0, 60])
+    };
     vec![
+        Row::answered(
+            "I2_ipxe_asks_for_a_search_list_too",
+            "and for option 60, which it does not get either",
+            &asks_as_it_does(message(SOLICIT).ia_na(IAID, &[])),
+            advertise().given(IAID).boots_by_http(IPXE_PAYLOAD).other(24, b"\x03lab\x07example\0"),
+        ),
+        Row::answered(
+            "I3_the_first_association_has_the_address",
+            "two IA_NAs, of which iPXE reads one",
+            &message(SOLICIT).ipxe().ia_na(IAID, &[]).ia_na(OTHER_IAID, &[]),
+            advertise().given(IAID).refused(IA_NA, OTHER_IAID).boots_by_http(IPXE_PAYLOAD),
+        ),
         Row::answered(
             "I4_ipxe_gets_the_http_url",
             "it says PXEClient and iPXE: the template's URL, and no vendor class",
@@ -175,10 +235,28 @@ fn others() -> Vec<Row> {
             advertise().given(OTHER_IAID).dns(),
         ),
         Row::answered(
+            "E13_an_information_request_of_the_firmware",
+            "behind a router whose advertisements have the O flag alone: DNS servers, and no boot file",
+            &message(INFORMATION_REQUEST).option(OPTION_REQUEST, &[0, 23]),
+            reply().dns(),
+        ),
+        Row::answered(
             "U1_a_client_without_classes_gets_no_boot_file",
             "it asks for one and names its architecture, and nothing else",
             &message(SOLICIT).firmware(X86_64).ia_na(IAID, &[]),
             advertise().given(IAID).dns(),
+        ),
+        Row::answered(
+            "S1_the_url_is_at_the_beginning",
+            "of a Reply with as much in it as there can be: shim reads 1024 bytes",
+            &(1..16).fold(
+                message(REQUEST).for_us().option(OPTION_REQUEST, ALL).option(VENDOR_CLASS, PXE_CLIENT).ia_na(0, &[]),
+                |message, iaid| message.ia_na(iaid, &[]),
+            ),
+            (1..16)
+                .fold(reply().given(0), |answer, iaid| answer.refused(IA_NA, iaid))
+                .everything()
+                .other(BOOT_FILE_URL, format!("{TFTP_URL}ipxe.efi").as_bytes()),
         ),
         Row::answered(
             "S1_the_url_is_at_the_beginning",

@@ -3,17 +3,17 @@
 use dhcpv6macd::respond::Reason;
 
 use super::{
-    Answer, Envelope, OUR_ADDRESS, OUR_LINK_LOCAL, Outcome, Row, SERVER_DUID,
+    Answer, Envelope, MACHINE, OTHER_MACHINE, OUR_ADDRESS, OUR_LINK_LOCAL, Outcome, Row, SERVER_DUID,
     answer::{SUCCESS, advertise, reply},
     packet::{
-        ADVERTISE, CLIENT_FQDN, CONFIRM, DECLINE, IA_NA, IA_PD, IA_TA, IAID, INFORMATION_REQUEST, Message,
-        OPTION_REQUEST, OTHER_IAID, REBIND, RECONFIGURE, RELAY_REPLY, RELEASE, RENEW, REPLY, REQUEST, SERVER_ID,
-        SOLICIT, WRONG, bare, message, right,
+        ADVERTISE, CLIENT_FQDN, CONFIRM, DECLINE, IA_NA, IA_PD, IA_TA, IAID, INFORMATION_REQUEST, MACHINE_LINK_LOCAL,
+        Message, OPTION_REQUEST, OTHER_IAID, REBIND, RECONFIGURE, RELAY_REPLY, RELEASE, RENEW, REPLY, REQUEST,
+        SERVER_ID, SOLICIT, WRONG, bare, message, right,
     },
 };
 
 pub(super) fn rows() -> Vec<Row> {
-    [identifiers(), kinds(), unicast(), associations(), names()].concat()
+    [identifiers(), kinds(), unicast(), destinations(), associations(), names()].concat()
 }
 
 /// DUID of a server that we are not.
@@ -94,6 +94,30 @@ fn unicast() -> Vec<Row> {
         dropped("D18_4_information_request", &message(INFORMATION_REQUEST)),
         Row::steered("D18_4_request", steered, direct(OUR_LINK_LOCAL, &request), answered(OUR_LINK_LOCAL)),
         Row::steered("D18_4_request", steered, direct(OUR_ADDRESS, &request), answered(OUR_ADDRESS)),
+    ]
+}
+
+/// Back to where it came from, whatever address that is; no neighbour is looked for.
+fn destinations() -> Vec<Row> {
+    let solicit = message(SOLICIT).ia_na(IAID, &[]);
+    let from = |source, ethernet_source| Envelope { source, ethernet_source, ..Envelope::default() };
+    let to = |answer: Answer, destination, ethernet_destination| {
+        let envelope = Envelope { destination, ethernet_destination, ..answer.envelope };
+        Outcome::Answered(Box::new(Answer { envelope, ..answer }))
+    };
+    vec![
+        Row::steered(
+            "D18_3_10_to_the_address_that_it_came_from",
+            "from an address that is not link-local",
+            from(right(), MACHINE).around(solicit.bytes()),
+            to(advertise().given(IAID), right(), MACHINE),
+        ),
+        Row::steered(
+            "D18_3_10_to_the_ethernet_source",
+            "which is not in the link-local address: the machine is whose frame it is",
+            from(MACHINE_LINK_LOCAL, OTHER_MACHINE).around(message(SOLICIT).bytes()),
+            to(advertise(), MACHINE_LINK_LOCAL, OTHER_MACHINE),
+        ),
     ]
 }
 
