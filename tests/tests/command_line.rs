@@ -88,7 +88,7 @@ fn a_refusal_is_one_line_with_status_2() {
         ([&LEAST[..], &["-ipxe-x86-64-efi", file]].concat(), format!("--ipxe-x86-64-efi {file}: not an EFI program: it does not start with MZ")),
         ([&LEAST[..], &["-tls-cert-file", file]].concat(), format!("--tls-cert-file {file}: there is no PEM block CERTIFICATE in it")),
         (vec!["-interfase", "eth1"], "unexpected argument '--interfase' found; a similar argument exists: '--interface'; --help shows all flags".to_owned()),
-        (vec!["--interface", "eth1", "rack"], "unexpected argument 'rack' found; --help shows all flags".to_owned()),
+        (vec!["--interface", "eth1", "rack"], "unrecognized subcommand 'rack'; --help shows all flags".to_owned()),
         (vec!["-interface", "--base-address", "2001:db8::"], "a value is required for '--interface <NAME>' but none was supplied; --help shows all flags".to_owned()),
         ([&LEAST[..], &["-netboot-dir", fifo]].concat(), format!("--netboot-dir {fifo}: cannot be read: Not a directory (os error 20)")),
     ] {
