@@ -132,7 +132,7 @@ impl Texts<'_> {
             "packet" => Ok(false),
             _ => Err("there are xdp and packet"),
         })?;
-        if !is_xdp && self.is_said("xdp-mode") {
+        if !is_xdp && mode.is_some() {
             return Err(self.wrong("xdp-mode", &"there is no XDP with --datapath packet; leave one of them out"));
         }
         Ok(if is_xdp { Datapath::Xdp(mode) } else { Datapath::Packet })
@@ -384,6 +384,7 @@ mod tests {
         assert!(config(&[]).is_ok());
         let both = config(&[("xdp-mode", "native"), ("datapath", "packet")]).map(drop).unwrap_err();
         assert_eq!(both, "--xdp-mode native: there is no XDP with --datapath packet; leave one of them out");
+        assert!(config(&[("xdp-mode", "auto"), ("datapath", "packet")]).is_ok(), "as --check shows it");
         let missing = Config::new(&Settings::defaults()).unwrap_err().to_string();
         assert_eq!(
             missing,
