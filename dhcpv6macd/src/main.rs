@@ -52,9 +52,19 @@ fn show(replayed: Result<(), ReplayError>) -> ExitCode {
     }
 }
 
-/// One line on standard error.
+/// One line on standard error. What it quotes may hold anything, which is not for a terminal to obey.
 fn refuse(line: &str, status: u8) -> ExitCode {
+    let line = escaped(line);
     // Who has closed it hears the status alone.
     drop(writeln!(io::stderr(), "dhcpv6macd: {line}"));
     ExitCode::from(status)
+}
+
+/// A text with its control characters, line ends among them, as Rust writes them.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { escaped.extend(letter.escape_default()) } else { escaped.push(letter) }
+    }
+    escaped
 }

@@ -103,6 +103,26 @@ fn a_refusal_is_one_line_with_status_2() {
 }
 
 #[test]
+fn what_a_refusal_quotes_is_no_line_and_no_order_to_a_terminal() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("two\nlines");
+    fs::write(&file, "odd\u{1b}[31m = 1").unwrap();
+    let [file, missing] = [file, directory.path().join("no\nfile")].map(|path| path.to_str().unwrap().to_owned());
+    for (arguments, variable) in [
+        (vec!["--config", &file], "PATH"),
+        (vec!["--config", &missing], "PATH"),
+        (vec!["--interface", "a\u{1b}[31mb"], "PATH"),
+        (vec!["--odd\u{1b}[31m"], "PATH"),
+        (vec![], "DHCPV6MACD_ODD\u{1b}[31m\n"),
+    ] {
+        let (status, _, errors) = run(&arguments, &[(variable, "1")]);
+        let line = errors.strip_suffix('\n').unwrap();
+        assert_eq!(status, Some(2), "{line:?}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     let (status, shown, errors) = run(&["--help"], &[]);
     assert_eq!((status, errors.as_str()), (Some(0), ""));
