@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::{
     AddressFamily,
     address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp},
+    link::{InfoKind, InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp},
 };
 use rustix::net::{self, SocketFlags, SocketType, ipproto, socket_with, sockopt};
 
@@ -46,8 +46,8 @@ pub struct Facts {
     pub addresses: Box<[Ipv6Addr]>,
     /// Can frames come and go?
     pub state: LinkState,
-    /// Number of the device that the interface is a port of, such as a bridge.
-    pub master: Option<u32>,
+    /// Number of the bridge that the interface is a port of.
+    pub bridge: Option<u32>,
 }
 
 /// Can frames come and go (`netdevice(7)`)?
@@ -119,8 +119,8 @@ impl Interface {
         let mut addresses: Box<[_]> = addresses.into_iter().map(|own| own.address).collect();
         addresses.sort_unstable();
         let link_local = link_local.unwrap_or_else(|| eui64_link_local(mac));
-        let master = link.attributes.iter().find_map(master_of);
-        Ok(Facts { mac, mtu, link_local, addresses, state: state_of(link.header.flags), master })
+        let (state, bridge) = (state_of(link.header.flags), bridge_of(&link));
+        Ok(Facts { mac, mtu, link_local, addresses, state, bridge })
     }
 
     /// Waits until something about the interface may have changed; its [facts](Self::facts) tell what.
@@ -249,9 +249,21 @@ fn xdp_program_of(attribute: &LinkAttribute) -> Option<u32> {
     xdp.iter().find_map(|xdp| if let LinkXdp::ProgId(id) = xdp { Some(*id) } else { None })
 }
 
+/// The master of a link, where that keeps its frames: a bond, a team or a VRF leaves them to sockets on the link too.
+fn bridge_of(link: &LinkMessage) -> Option<u32> {
+    let is_bridge = |info: &LinkInfo| match info {
+        LinkInfo::PortKind(InfoPortKind::Other(kind)) => kind == "openvswitch",
+        info => *info == LinkInfo::PortKind(InfoPortKind::Bridge),
+    };
+    let is_port =
+        |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::LinkInfo(info) if info.iter().any(is_bridge));
+    link.attributes.iter().find(|attribute| is_port(attribute))?;
+    link.attributes.iter().find_map(master_of)
+}
+
 fn master_of(attribute: &LinkAttribute) -> Option<u32> {
     let LinkAttribute::Controller(master) = attribute else { return None };
-    Some(*master).filter(|master| *master != 0)
+    Some(*master)
 }
 
 fn state_of(flags: LinkFlags) -> LinkState {
@@ -310,6 +322,20 @@ mod tests {
         assert!(!is_vlan_on(&link(8, InfoKind::Vlan), 7));
         assert!(!is_vlan_on(&link(7, InfoKind::MacVlan), 7));
         assert_eq!(name_of(&link(7, InfoKind::Vlan)).as_deref(), Some("eth1.20"));
+    }
+
+    #[test]
+    fn a_bridge_is_told_from_masters_that_let_sockets_see_the_frames() {
+        let bridge = |kind| {
+            let mut link = LinkMessage::default();
+            link.attributes =
+                vec![LinkAttribute::Controller(9), LinkAttribute::LinkInfo(vec![LinkInfo::PortKind(kind)])];
+            bridge_of(&link)
+        };
+        assert_eq!(bridge(InfoPortKind::Bridge), Some(9));
+        assert_eq!(bridge(InfoPortKind::Other("openvswitch".into())), Some(9));
+        assert_eq!((bridge(InfoPortKind::Vrf), bridge(InfoPortKind::Bond)), (None, None));
+        assert_eq!(bridge_of(&LinkMessage::default()), None);
     }
 
     #[test]

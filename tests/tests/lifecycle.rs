@@ -325,6 +325,31 @@ fn a_bridge_that_takes_the_frames_away_is_named() {
 }
 
 #[test]
+fn a_bridge_that_comes_to_take_the_frames_away_is_told_of_once() {
+    let rack = Rack::new(1).unwrap();
+    let daemon = start(&rack, &PACKET);
+    rack.router.bridge("br7", &[ROUTER_INTERFACE.to_owned()]).unwrap();
+    let is_told = |line: &str| line.contains("a port of") && line.contains("br7");
+    daemon.process().wait_for(LIMIT, is_told).unwrap();
+    rack.router.ip(&format!("-6 address add 2001:db8:0:1:1::1/64 dev {ROUTER_INTERFACE}")).unwrap();
+    daemon.process().wait_for(LIMIT, |line| line.contains("2001:db8:0:1:1::1")).unwrap();
+    let log = daemon.stop().unwrap().ended.output;
+    assert_eq!(log.lines().filter(|line| is_told(line)).count(), 1, "{log}");
+}
+
+#[test]
+fn a_missing_proc_is_named() {
+    let rack = Rack::new(0).unwrap();
+    for datapath in [NATIVE, PACKET] {
+        let daemon = Daemon::command(&[&LEAST[..], &datapath].concat()).unwrap();
+        let mut without = Command::new("unshare");
+        without.args(["--mount", "--propagation", "private", "sh", "-c", r#"umount --lazy /proc && exec "$@""#, "sh"]);
+        without.arg(daemon.get_program()).args(daemon.get_args());
+        refuses(&rack.router.execute(&without, LIMIT).unwrap(), &["/proc is not mounted"]);
+    }
+}
+
+#[test]
 fn a_link_that_is_down_is_told_of() {
     let rack = Rack::new(1).unwrap();
     rack.switch.ip("link set dev uplink down").unwrap();

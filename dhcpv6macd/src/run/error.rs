@@ -61,14 +61,14 @@ pub enum StartError {
     NoProc,
     /// Sockets on the interface see nothing.
     #[error(
-        "interface {interface}: {master} takes its frames before --datapath packet sees them; serve --interface {master}, or use \
+        "interface {interface}: {bridge} takes its frames before --datapath packet sees them; serve --interface {bridge}, or use \
          --datapath xdp"
     )]
-    BehindMaster {
+    BehindBridge {
         /// Its name.
         interface: String,
-        /// The bridge or bond that it is a port of.
-        master: String,
+        /// The bridge that it is a port of.
+        bridge: String,
     },
     /// The interface has no IPv6.
     #[error("interface {interface}: cannot join the DHCPv6 groups ({source}); is its MTU below 1280, or IPv6 off?")]

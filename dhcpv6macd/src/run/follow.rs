@@ -41,6 +41,7 @@ impl Follower<'_> {
         let facts = self.facts().await?;
         self.join_groups();
         if facts != self.facts {
+            self.tell_of_bridge(&facts).await;
             self.take(facts)?;
         }
         // Even then: an address looks the same once it is no longer tentative.
@@ -57,16 +58,26 @@ impl Follower<'_> {
         Ok(())
     }
 
+    /// Says that frames are taken away from now on. At the start that is refused; an operator may be in the middle of a change.
+    async fn tell_of_bridge(&self, now: &Facts) {
+        let (Datapath::Packet, None, Some(bridge)) = (self.config.datapath, self.facts.bridge, now.bridge) else {
+            return;
+        };
+        match self.interface.name_of(bridge).await {
+            Ok(bridge) => warn!(
+                "the interface is a port of {bridge} now, which takes its frames before --datapath packet sees them"
+            ),
+            Err(error) => {
+                warn!(%error, "the interface is a port of a bridge now, which takes its frames before --datapath packet sees them")
+            }
+        }
+    }
+
     /// Says what has changed, and no more of it than a line has room for.
     fn tell(&self, now: &Facts) {
         let before = &self.facts;
         if now.state != before.state {
             tell_of_link(&self.interface.name, now.state);
-        }
-        if now.master.is_some() && before.master.is_none() && self.config.datapath == Datapath::Packet {
-            warn!(
-                "the interface is a port of another device now, which takes its frames away: --datapath packet sees none"
-            );
         }
         if (now.mac, now.link_local) != (before.mac, before.link_local) {
             info!(mac = %now.mac, link_local = %now.link_local, "interface changed");

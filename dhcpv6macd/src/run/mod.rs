@@ -95,7 +95,7 @@ impl<'a> Daemon<'a> {
         let facts = interface.facts().await.map_err(at_interface)?;
         obstacles::refuse_if_served(&interface).await?;
         obstacles::refuse_if_vlans_are_hidden(config, &interface).await?;
-        obstacles::refuse_behind_master(config, &interface, &facts).await?;
+        obstacles::refuse_behind_bridge(config, &interface, &facts).await?;
         let groups = interface
             .join_groups()
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;

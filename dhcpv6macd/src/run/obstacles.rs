@@ -71,18 +71,18 @@ pub(super) async fn refuse_if_vlans_are_hidden(config: &Config, interface: &Inte
     Ok(())
 }
 
-/// A bridge or a bond takes the frames of its ports before a socket on a port sees them (`__netif_receive_skb_core`,
+/// A bridge takes the frames of its ports before a socket on a port sees them (`__netif_receive_skb_core`,
 /// `net/core/dev.c`); XDP comes before it.
-pub(super) async fn refuse_behind_master(
+pub(super) async fn refuse_behind_bridge(
     config: &Config,
     interface: &Interface,
     facts: &Facts,
 ) -> Result<(), StartError> {
-    match facts.master {
-        Some(master) if config.datapath == Datapath::Packet => {
+    match facts.bridge {
+        Some(bridge) if config.datapath == Datapath::Packet => {
             let at_interface = |source| StartError::Interface { name: interface.name.clone(), source };
-            let master = interface.name_of(master).await.map_err(at_interface)?;
-            Err(StartError::BehindMaster { interface: interface.name.clone(), master })
+            let bridge = interface.name_of(bridge).await.map_err(at_interface)?;
+            Err(StartError::BehindBridge { interface: interface.name.clone(), bridge })
         }
         Some(_) | None => Ok(()),
     }
