@@ -1,14 +1,19 @@
 //! Two readers of one message: ours and dhcproto find the same in it.
 #![cfg(test)]
 
-use std::net::Ipv6Addr;
+use std::{iter::successors, net::Ipv6Addr};
 
 use dhcproto::{
-    Encodable as _,
-    v6::{self, DhcpOption, DhcpOptions, IAAddr, IANA, IAPD, IAPrefix, IATA, ORO, UnknownOption},
+    Decodable as _, Decoder, Encodable as _,
+    v6::{
+        self, DhcpOption, DhcpOptions, IAAddr, IANA, IAPD, IAPrefix, IATA, NtpSuboption, ORO, RelayMessage,
+        UnknownOption,
+    },
 };
-use dhcpv6macd::wire::dhcpv6::{Message, OptionCode};
-use dhcpv6macd_tests::golden::decode;
+use dhcpv6macd::wire::dhcpv6::{
+    Classes, DomainName, Message, NtpServer, OptionCode, RelayForward, Relays, ServerOption,
+};
+use dhcpv6macd_tests::golden::{SOLICIT, decode, message};
 use proptest::{collection::vec, option, prelude::*};
 
 /// What is to be found in a message.
@@ -21,6 +26,8 @@ struct Found {
     rapid_commit: bool,
     requested: Vec<u16>,
     fqdn: Option<(bool, Vec<u8>)>,
+    classes: Classes,
+    architectures: Vec<u16>,
     associations: Vec<(u16, u32, Vec<Ipv6Addr>)>,
 }
 
@@ -42,6 +49,8 @@ fn found_by_us(message: &Message<'_>) -> Found {
         rapid_commit: message.rapid_commit,
         requested: KNOWN.into_iter().filter(|code| message.requests(*code)).map(|code| code.0).collect(),
         fqdn: message.fqdn.map(|fqdn| (fqdn.wants_update, fqdn.name.to_vec())),
+        classes: message.classes,
+        architectures: message.architectures.iter().map(|architecture| architecture.0).collect(),
         associations,
     }
 }
@@ -56,6 +65,8 @@ fn found_by_dhcproto(message: &v6::Message) -> Found {
         rapid_commit: false,
         requested: Vec::new(),
         fqdn: None,
+        classes: Classes::default(),
+        architectures: Vec::new(),
         associations: Vec::new(),
     };
     for option in message.opts().iter() {
@@ -68,6 +79,12 @@ fn found_by_dhcproto(message: &v6::Message) -> Found {
                 let known = KNOWN.into_iter().map(|code| code.0);
                 found.requested = known.filter(|code| requested.contains(code)).collect();
             }
+            DhcpOption::UserClass(class) => found.classes.ipxe = class.data.contains(&b"iPXE".to_vec()),
+            DhcpOption::VendorClass(class) => {
+                found.classes.http_client = class.data.iter().any(|class| class.starts_with(b"HTTPClient"));
+                found.classes.pxe_client = class.data.iter().any(|class| class.starts_with(b"PXEClient"));
+            }
+            DhcpOption::ClientArchType(types) => found.architectures = types.iter().map(|kind| kind.0).collect(),
             DhcpOption::IANA(ia) => found.associations.push((3, ia.id, addresses(&ia.opts))),
             DhcpOption::IATA(ia) => found.associations.push((4, ia.id, addresses(&ia.opts))),
             DhcpOption::IAPD(ia) => found.associations.push((25, ia.id, Vec::new())),
@@ -146,6 +163,31 @@ fn name() -> impl Strategy<Value = DhcpOption> {
     })
 }
 
+/// Classes of a user or a vendor, each behind its length: those that mean something, those that almost do, and others. dhcproto
+/// writes another length than what it writes.
+fn classes(code: u16, header: &'static [u8]) -> impl Strategy<Value = DhcpOption> {
+    let known = prop::sample::select(vec!["iPXE", "HTTPClient:Arch:00016", "PXEClient", "HTTPClien", "iPXE2", ""]);
+    let class = prop_oneof![known.prop_map(|class| class.as_bytes().to_vec()), vec(any::<u8>(), 0..40)];
+    vec(class, 0..4).prop_map(move |classes| {
+        let mut data = header.to_vec();
+        for class in classes {
+            data.extend(u16::try_from(class.len()).unwrap().to_be_bytes());
+            data.extend(class);
+        }
+        DhcpOption::Unknown(UnknownOption::new(code.into(), data))
+    })
+}
+
+fn boot_client() -> impl Strategy<Value = Vec<DhcpOption>> {
+    let architectures = vec(any::<u16>().prop_map(v6::Architecture), 0..5);
+    let single = (
+        option::of(classes(15, b"")),
+        option::of(classes(16, b"\0\0\x01\x57")),
+        option::of(architectures.prop_map(DhcpOption::ClientArchType)),
+    );
+    single.prop_map(|(user, vendor, architectures)| [user, vendor, architectures].into_iter().flatten().collect())
+}
+
 fn options() -> impl Strategy<Value = Vec<DhcpOption>> {
     (
         option::of(duid().prop_map(DhcpOption::ClientId)),
@@ -157,12 +199,99 @@ fn options() -> impl Strategy<Value = Vec<DhcpOption>> {
         ),
         option::of(name()),
         option::of(any::<u16>().prop_map(DhcpOption::ElapsedTime)),
+        boot_client(),
         vec(association(), 0..=16),
     )
-        .prop_map(|(client, server, rapid, requested, name, elapsed, associations)| {
+        .prop_map(|(client, server, rapid, requested, name, elapsed, boot_client, associations)| {
             let single = [client, server, rapid, requested, name, elapsed];
-            single.into_iter().flatten().chain(associations).collect()
+            single.into_iter().flatten().chain(boot_client).chain(associations).collect()
         })
+}
+
+/// What one relay agent says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Layer {
+    hop_count: u8,
+    addresses: [Ipv6Addr; 2],
+    interface_id: Option<Vec<u8>>,
+    source_port: Option<[u8; 2]>,
+    client_link_layer: Option<[u8; 6]>,
+}
+
+impl Layer {
+    fn around(&self, message: &[u8]) -> Vec<u8> {
+        let mut options = vec![(9, message.to_vec())];
+        options.extend(self.interface_id.clone().map(|id| (18, id)));
+        options.extend(self.source_port.map(|port| (135, port.to_vec())));
+        options.extend(self.client_link_layer.map(|mac| (79, [&[0, 1][..], &mac].concat())));
+        let options = options.into_iter().flat_map(|(code, data)| {
+            DhcpOption::Unknown(UnknownOption::new(v6::OptionCode::from(code), data)).to_vec().unwrap()
+        });
+        let [link, peer] = self.addresses.map(|address| address.octets());
+        [&[12, self.hop_count][..], &link, &peer, &options.collect::<Vec<_>>()].concat()
+    }
+
+    fn found_by_us(relay: &RelayForward<'_>) -> Self {
+        Self {
+            hop_count: relay.hop_count,
+            addresses: [relay.link_address, relay.peer_address],
+            interface_id: relay.interface_id.map(<[u8]>::to_vec),
+            source_port: relay.source_port,
+            client_link_layer: relay.client_link_layer.map(|mac| mac.0),
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is looked for")]
+    fn found_by_dhcproto(relay: &RelayMessage) -> Self {
+        let addresses = [relay.link_addr(), relay.peer_addr()];
+        let hop_count = relay.hop_count();
+        let mut layer = Self { hop_count, addresses, interface_id: None, source_port: None, client_link_layer: None };
+        for option in relay.opts().iter() {
+            match option {
+                DhcpOption::InterfaceId(id) => layer.interface_id = Some(id.clone()),
+                DhcpOption::Unknown(unknown) => match (u16::from(unknown.code()), unknown.data()) {
+                    (79, [0, 1, mac @ ..]) => layer.client_link_layer = mac.try_into().ok(),
+                    (135, port) => layer.source_port = port.try_into().ok(),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        layer
+    }
+}
+
+fn layer() -> impl Strategy<Value = Layer> {
+    let addresses: (_, _) = (any::<[u128; 2]>(), any::<u8>());
+    let options = (option::of(vec(any::<u8>(), 0..20)), any::<Option<[u8; 2]>>(), any::<Option<[u8; 6]>>());
+    (addresses, options).prop_map(|((addresses, hop_count), (interface_id, source_port, client_link_layer))| {
+        let addresses = addresses.map(Ipv6Addr::from_bits);
+        Layer { hop_count, addresses, interface_id, source_port, client_link_layer }
+    })
+}
+
+/// Layers from the outside in. dhcproto takes what is in the innermost for one more of them, of whatever type.
+fn layers_found_by_dhcproto(payload: &[u8]) -> Vec<Layer> {
+    let outermost = RelayMessage::decode(&mut Decoder::new(payload)).unwrap();
+    let inside = |relay: &RelayMessage| match relay.opts().get(v6::OptionCode::RelayMsg) {
+        Some(DhcpOption::RelayMsg(relay)) if relay.msg_type() == v6::MessageType::RelayForw => Some(relay.clone()),
+        _ => None,
+    };
+    successors(Some(outermost), inside).map(|relay| Layer::found_by_dhcproto(&relay)).collect()
+}
+
+fn domain() -> impl Strategy<Value = String> {
+    vec("[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", 1..5).prop_map(|labels| labels.join("."))
+}
+
+/// An option of ours as dhcproto reads it.
+fn read(option: &ServerOption) -> DhcpOption {
+    let length = u16::try_from(option.data.len()).unwrap();
+    let bytes = [&option.code.0.to_be_bytes()[..], &length.to_be_bytes(), &option.data].concat();
+    let mut decoder = Decoder::new(&bytes);
+    let read = DhcpOption::decode(&mut decoder).unwrap();
+    assert_eq!(decoder.buffer(), b"", "bytes left");
+    read
 }
 
 proptest! {
@@ -181,5 +310,40 @@ proptest! {
         }
         let ours = Message::parse(&payload).unwrap();
         prop_assert_eq!(found_by_us(&ours), found_by_dhcproto(&decode(&payload).unwrap()));
+    }
+
+    #[test]
+    fn both_find_the_same_relay_agents(layers in vec(layer(), 1..=8)) {
+        let message = message(SOLICIT).ia_na(1, &[]);
+        let payload = layers.iter().rev().fold(message.bytes().to_vec(), |inner, layer| layer.around(&inner));
+        let (relays, inside) = Relays::unwrap(&payload).unwrap();
+        let ours: Vec<_> = relays.outside_in().map(|relay| Layer::found_by_us(&relay)).collect();
+        prop_assert_eq!(inside, message.bytes());
+        prop_assert_eq!(&ours, &layers);
+        prop_assert_eq!(ours, layers_found_by_dhcproto(&payload));
+    }
+
+    #[test]
+    fn options_of_the_operator_are_read_as_they_were_meant(
+        addresses in vec(any::<u128>().prop_map(Ipv6Addr::from_bits), 1..5),
+        names in vec(domain(), 1..5),
+    ) {
+        prop_assert_eq!(read(&ServerOption::dns_servers(&addresses)), DhcpOption::DomainNameServers(addresses.clone()));
+        let domains: Vec<DomainName> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let DhcpOption::DomainSearchList(found) = read(&ServerOption::domain_search(&domains)) else { panic!("no list") };
+        let found: Vec<_> = found.iter().map(|name| name.to_ascii().trim_end_matches('.').to_owned()).collect();
+        prop_assert_eq!(&found, &names);
+        let by_name = domains.into_iter().map(NtpServer::Name);
+        let servers: Vec<_> = addresses.iter().copied().map(NtpServer::Address).chain(by_name).collect();
+        let DhcpOption::NtpServer(found) = read(&ServerOption::ntp_servers(&servers)) else { panic!("no servers") };
+        let found: Vec<_> = found.iter().map(ntp_server).collect();
+        prop_assert_eq!(found, servers);
+    }
+}
+
+fn ntp_server(suboption: &NtpSuboption) -> NtpServer {
+    match suboption {
+        NtpSuboption::ServerAddress(address) | NtpSuboption::MulticastAddress(address) => NtpServer::Address(*address),
+        NtpSuboption::FQDN(name) => NtpServer::Name(name.to_ascii().parse().unwrap()),
     }
 }
