@@ -251,9 +251,9 @@ fn xdp_program_of(attribute: &LinkAttribute) -> Option<u32> {
 
 /// The master of a link, where that keeps its frames: a bond, a team or a VRF leaves them to sockets on the link too.
 fn bridge_of(link: &LinkMessage) -> Option<u32> {
-    let is_bridge = |info: &LinkInfo| match info {
-        LinkInfo::PortKind(InfoPortKind::Other(kind)) => kind == "openvswitch",
-        info => *info == LinkInfo::PortKind(InfoPortKind::Bridge),
+    let is_bridge = |info: &LinkInfo| {
+        let LinkInfo::PortKind(kind) = info else { return false };
+        *kind == InfoPortKind::Bridge || *kind == InfoPortKind::Other("openvswitch".to_owned())
     };
     let is_port =
         |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::LinkInfo(info) if info.iter().any(is_bridge));

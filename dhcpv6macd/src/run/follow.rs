@@ -63,14 +63,9 @@ impl Follower<'_> {
         let (Datapath::Packet, None, Some(bridge)) = (self.config.datapath, self.facts.bridge, now.bridge) else {
             return;
         };
-        match self.interface.name_of(bridge).await {
-            Ok(bridge) => warn!(
-                "the interface is a port of {bridge} now, which takes its frames before --datapath packet sees them"
-            ),
-            Err(error) => {
-                warn!(%error, "the interface is a port of a bridge now, which takes its frames before --datapath packet sees them")
-            }
-        }
+        let name = self.interface.name_of(bridge).await;
+        let name = name.unwrap_or_else(|error| format!("the bridge number {bridge} ({error})"));
+        warn!("the interface is a port of {name} now, which takes its frames before --datapath packet sees them");
     }
 
     /// Says what has changed, and no more of it than a line has room for.
