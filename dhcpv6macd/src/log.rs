@@ -119,6 +119,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_level_alone_is_the_daemons_own() {
+        assert_eq!(["debug", "INFO"].map(filter), ["warn,dhcpv6macd=debug", "warn,dhcpv6macd=INFO"]);
+        for as_it_is in ["off", "ERROR", "warn", "debug,aya=info", "aya=debug"] {
+            assert_eq!(filter(as_it_is), as_it_is);
+        }
+    }
+
+    #[test]
     fn a_line_that_nobody_takes_is_counted_and_the_next_begins_anew() {
         let (mut reader, writer) = io::pipe().unwrap();
         let mut lines = Lines::to(writer);

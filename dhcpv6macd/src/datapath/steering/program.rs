@@ -1,6 +1,6 @@
 //! The steering program: loaded, told what is ours, attached to the interface by a link that ends with this process.
 
-use std::{fmt, io, net::Ipv6Addr, thread};
+use std::{error::Error, fmt, io, iter, net::Ipv6Addr, thread};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -13,6 +13,7 @@ use aya::{
 use aya_log::EbpfLogger;
 use dhcpv6macd_ebpf::{Verdict, map as abi};
 use rustix::event::{PollFd, PollFlags, poll};
+use tracing::debug;
 
 use crate::local::Local;
 
@@ -77,12 +78,18 @@ pub enum SteeringProgramError {
     LogThread(io::Error),
 }
 
-/// An error of aya with its causes, the first line of each: behind it the verifier writes its log, of thousands of lines.
-fn in_a_line(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let mut lines: Vec<_> = causes.filter_map(|cause| cause.to_string().lines().next().map(str::to_owned)).collect();
-    lines.dedup();
-    lines.join(": ")
+/// An error of aya with its causes, each said once, in a line: not the verifier's log, which has thousands.
+fn in_a_line(error: &dyn Error) -> String {
+    let mut line = String::new();
+    for cause in iter::successors(Some(error), |&error| error.source()) {
+        let cause = cause.to_string();
+        let words = cause.split(". Verifier output:").next().and_then(|words| words.lines().next()).unwrap_or_default();
+        if !line.contains(words) {
+            let separator = if line.is_empty() { "" } else { ": " };
+            line.extend([separator, words]);
+        }
+    }
+    line
 }
 
 /// The steering program in the kernel. Dropped, it is detached.
@@ -103,7 +110,11 @@ impl SteeringProgram {
             .override_global(abi::DHCPV6_PORT, &local.dhcpv6_port, true)
             .override_global(abi::TFTP_PORT, &tftp_port, true)
             .load(STEERING_PROGRAM)?;
-        program(&mut ebpf)?.load()?;
+        program(&mut ebpf)?.load().inspect_err(|error| {
+            if let ProgramError::LoadError { verifier_log, .. } = error {
+                debug!("the verifier's log:\n{verifier_log}");
+            }
+        })?;
         Ok(Self { ebpf, link: None })
     }
 
@@ -225,4 +236,23 @@ fn refusal(error: ProgramError, mode: XdpMode) -> SteeringProgramError {
 pub fn program_name(id: u32) -> Option<String> {
     let mut programs = aya::programs::loaded_programs().filter_map(Result::ok);
     programs.find(|program| program.id() == id)?.name_as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_said_is_in_the_line_once() {
+        let map =
+            MapError::CreateError { name: "COUNTERS".to_owned(), io_error: io::Error::from_raw_os_error(libc::EPERM) };
+        assert_eq!(
+            SteeringProgramError::from(EbpfError::from(map)).to_string(),
+            "the kernel does not load the steering program: map error: failed to create map `COUNTERS`: Operation not permitted (os \
+             error 1)"
+        );
+        let refused = "the BPF_PROG_LOAD syscall returned Operation not permitted (os error 1)";
+        let logged = io::Error::other(format!("{refused}. Verifier output: 0: R1=ctx()\n1: R10=fp0"));
+        assert_eq!(in_a_line(&logged), refused);
+    }
 }
