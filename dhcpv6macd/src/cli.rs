@@ -154,13 +154,16 @@ fn two_dashes(argument: OsString) -> OsString {
     with_two
 }
 
-/// What clap says in a paragraph: what is wrong, and what may have been meant.
+/// What clap says in a paragraph: what is wrong (of what is missing there is a list behind a colon), and what may have been meant.
 fn in_one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim);
-    let wrong = lines.next().map(|line| line.trim_start_matches("error: "));
+    let mut wrong = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    if wrong.ends_with(':') {
+        lines.by_ref().take_while(|line| !line.is_empty()).for_each(|missing| wrong = format!("{wrong} {missing}"));
+    }
     let tips = lines.filter_map(|line| line.strip_prefix("tip: "));
-    wrong.into_iter().chain(tips).chain(["--help shows all flags"]).collect::<Vec<_>>().join("; ")
+    [wrong.as_str()].into_iter().chain(tips).chain(["--help shows all flags"]).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

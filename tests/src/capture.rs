@@ -1,43 +1,25 @@
-//! Captures of real clients, `tests/captures/*.pcap`: the classic format, read as it is (`man 5 pcap-savefile`).
+//! Captures of real clients, `tests/captures/*.pcap`.
 
-use std::{fs, path::PathBuf};
-
-use anyhow::{Context as _, Result, bail, ensure};
-use dhcproto::v6::{DhcpOption, OptionCode};
-use dhcpv6macd::wire::Duid;
-use dhcpv6macd_ebpf::header::PAYLOAD_OFFSET;
-use zerocopy::{
-    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
-    little_endian::{U16, U32},
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Read},
+    iter,
+    path::PathBuf,
+    time::Duration,
 };
 
-use crate::golden::decode;
-
-/// Microseconds, written on a little-endian machine.
-const MAGIC: u32 = 0xa1b2_c3d4;
-const LINKTYPE_ETHERNET: u32 = 1;
-/// Version 2.4, the last.
-const VERSION: [U16; 2] = [U16::new(2), U16::new(4)];
-/// No frame is cut: more than any holds.
-const SNAPSHOT_LENGTH: u32 = 262_144;
-
-#[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
-#[repr(C)]
-struct FileHeader {
-    magic: U32,
-    version: [U16; 2],
-    zone_and_accuracy: [U32; 2],
-    snapshot_length: U32,
-    link_type: U32,
-}
-
-#[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
-#[repr(C)]
-struct RecordHeader {
-    time: [U32; 2],
-    captured: U32,
-    original: U32,
-}
+use crate::golden::{BASE, decode};
+use anyhow::{Context as _, Result, bail, ensure};
+use dhcproto::v6::{DhcpOption, OptionCode};
+use dhcpv6macd::{
+    cli::{self, Task},
+    config::Config,
+    policy::Access,
+    replay::{Assumed, CaptureError, CaptureFile, ReplayError, Replies, replay},
+    wire::Duid,
+};
+use dhcpv6macd_ebpf::header::PAYLOAD_OFFSET;
 
 /// Frames of a link, in order.
 #[derive(Clone, Debug)]
@@ -60,7 +42,7 @@ impl Capture {
         for entry in fs::read_dir(&directory).with_context(|| directory.display().to_string())? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let frames = frames(&fs::read(&path)?).with_context(|| name.clone())?;
+            let frames = read(File::open(&path)?).with_context(|| name.clone())?;
             captures.push(Self { name, frames });
         }
         captures.sort_by(|one, other| one.name.cmp(&other.name));
@@ -105,56 +87,53 @@ impl Capture {
 ///
 /// A frame longer than a file can say.
 pub fn write<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>> {
-    let header = FileHeader {
-        magic: MAGIC.into(),
-        version: VERSION,
-        zone_and_accuracy: [U32::ZERO; 2],
-        snapshot_length: SNAPSHOT_LENGTH.into(),
-        link_type: LINKTYPE_ETHERNET.into(),
-    };
-    let mut file = header.as_bytes().to_vec();
+    let mut file = Vec::new();
+    let mut replies = Replies::new(&mut file)?;
     for frame in frames {
-        let length = U32::new(frame.len().try_into().context("a frame of four gigabytes")?);
-        let record = RecordHeader { time: [U32::ZERO; 2], captured: length, original: length };
-        file.extend([record.as_bytes(), frame].concat());
+        replies.write(Duration::ZERO, frame)?;
     }
+    replies.finish()?;
     Ok(file)
 }
 
-fn frames(file: &[u8]) -> Result<Vec<Vec<u8>>> {
-    let Ok((header, mut rest)) = FileHeader::ref_from_prefix(file) else { bail!("no file header") };
-    ensure!(header.magic.get() == MAGIC, "another format, magic {:08x}", header.magic);
-    ensure!(header.link_type.get() == LINKTYPE_ETHERNET, "not Ethernet: link type {}", header.link_type);
+/// The frames of a capture file, all of them whole.
+///
+/// # Errors
+///
+/// Where it cannot be read to its end, and for a frame that was cut.
+pub fn read(file: impl Read + Send) -> Result<Vec<Vec<u8>>> {
     let mut frames = Vec::new();
-    while !rest.is_empty() {
-        let Ok((record, behind)) = RecordHeader::ref_from_prefix(rest) else { bail!("half a record header") };
-        ensure!(record.captured == record.original, "a frame that was cut");
-        let length = usize::try_from(record.captured.get())?;
-        let (frame, behind) = behind.split_at_checked(length).context("half a frame")?;
-        frames.push(frame.to_vec());
-        rest = behind;
-    }
+    CaptureFile::new(file)?.each(|record| {
+        ensure!(!record.is_cut(), "a frame that was cut");
+        frames.push(record.bytes.to_vec());
+        Ok(())
+    })?;
     Ok(frames)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Replays a file: what is printed, and how it ends.
+///
+/// # Errors
+///
+/// Where it is no capture.
+///
+/// # Panics
+///
+/// Where it prints what is no text.
+pub fn replayed(file: &[u8]) -> Result<(String, Result<(), ReplayError>), CaptureError> {
+    let assumed = Assumed::new(&config(), Access::default(), CaptureFile::new(file)?);
+    let mut lines = Vec::new();
+    let replies = Replies::new(io::sink()).expect("nothing to fail");
+    let ended = replay(&assumed, CaptureFile::new(file)?, &mut lines, Some(replies));
+    Ok((String::from_utf8(lines).expect("text"), ended))
+}
 
-    #[test]
-    fn what_is_written_is_read() {
-        let written = [&b"ab"[..], b"", b"c"];
-        assert_eq!(frames(&write(written).unwrap()).unwrap(), written);
-    }
-
-    #[test]
-    fn half_a_capture_is_an_error() {
-        let file =
-            [&MAGIC.to_le_bytes()[..], &[0; 16], &1_u32.to_le_bytes(), &[0; 8], &[2, 0, 0, 0, 2, 0, 0, 0], b"ab"]
-                .concat();
-        assert_eq!(frames(&file).unwrap(), [b"ab"]);
-        for end in (0..file.len()).filter(|end| *end != size_of::<FileHeader>()) {
-            assert!(frames(&file[..end]).is_err(), "{end}");
-        }
+/// The daemon's configuration where nothing is said but the prefix, that of the golden rows.
+fn config() -> Config {
+    let base = BASE.to_string();
+    let words = ["dhcpv6macd", "replay", "capture", "--base-address", &base].map(OsString::from);
+    match cli::parse(words.into_iter(), iter::empty()).expect("a prefix is enough") {
+        Task::Replay(config, _) => *config,
+        Task::Run(_) | Task::Check(_) => unreachable!("a replay was asked for"),
     }
 }

@@ -2,13 +2,6 @@
 
 use std::{collections::BTreeSet, fmt, net::Ipv6Addr, sync::Arc};
 
-use dhcpv6macd_ebpf::{
-    Frame as _,
-    header::{
-        ETHERTYPE_IPV6, EthernetHeader, IPV6_OFFSET, Ipv6Header, NEXT_HEADER_UDP, PAYLOAD_OFFSET, UDP_OFFSET, UdpHeader,
-    },
-};
-
 use super::{CaptureError, CaptureFile};
 use crate::{
     config::Config,
@@ -16,7 +9,7 @@ use crate::{
     policy::Access,
     respond::Site,
     wire::{
-        Duid, MacAddr,
+        Duid, MacAddr, Overheard,
         dhcpv6::{Message, MessageType, SERVER_PORT, for_client},
     },
 };
@@ -59,37 +52,34 @@ impl Seen {
         seen
     }
 
-    fn look(&mut self, frame: &[u8]) -> Option<()> {
-        let ethernet: &EthernetHeader = frame.view(0)?;
-        let ipv6: &Ipv6Header = frame.view(IPV6_OFFSET)?;
-        let udp: &UdpHeader = frame.view(UDP_OFFSET)?;
-        let is_udp = ethernet.ethertype.get() == ETHERTYPE_IPV6 && ipv6.next_header == NEXT_HEADER_UDP;
-        if !is_udp || udp.source_port.get() != SERVER_PORT {
-            return None;
-        }
-        let mac = MacAddr(ethernet.source);
+    fn look(&mut self, frame: &[u8]) {
+        let Some(sent) = Overheard::read(frame).filter(|sent| sent.source_port == SERVER_PORT) else { return };
         if self.senders.len() < ADDRESSES_MAX {
-            self.senders.insert((mac, ipv6.source.into()));
+            self.senders.insert((sent.ethernet_source, sent.source));
         }
-        self.learn(mac, frame.get(PAYLOAD_OFFSET..)?)
+        if let Some(server) = Server::of(&sent).filter(|server| self.is_surer(server)) {
+            self.server = Some(server);
+        }
     }
 
-    /// The first server that there is.
-    fn learn(&mut self, mac: MacAddr, payload: &[u8]) -> Option<()> {
-        let has_relayed = MessageType::of(payload).ok()? == MessageType::RelayReply;
-        if self.server.as_ref().is_some_and(|server| server.has_relayed || !has_relayed) {
-            return None;
-        }
-        let message = Message::parse(for_client(payload).ok()?).ok()?;
-        let is_answer = matches!(message.kind, MessageType::Advertise | MessageType::Reply);
-        let duid = Duid::of(message.server_id.filter(|_| is_answer)?)?;
-        self.server = Some(Server { mac, duid, has_relayed });
-        Some(())
+    /// The first that there is, unless a later one alone is sure to be one.
+    fn is_surer(&self, server: &Server) -> bool {
+        self.server.as_ref().is_none_or(|known| server.has_relayed && !known.has_relayed)
     }
 
     fn addresses(&self, mac: MacAddr) -> impl Iterator<Item = Ipv6Addr> {
         let of_mac = self.senders.iter().filter(move |(sender, _)| *sender == mac);
         of_mac.map(|(_, address)| *address)
+    }
+}
+
+impl Server {
+    fn of(sent: &Overheard<'_>) -> Option<Self> {
+        let has_relayed = MessageType::of(sent.payload).ok()? == MessageType::RelayReply;
+        let message = Message::parse(for_client(sent.payload).ok()?).ok()?;
+        let is_answer = matches!(message.kind, MessageType::Advertise | MessageType::Reply);
+        let duid = Duid::of(message.server_id.filter(|_| is_answer)?)?;
+        Some(Self { mac: sent.ethernet_source, duid, has_relayed })
     }
 }
 

@@ -7,8 +7,10 @@ use pcap_parser::{
     create_reader, traits::PcapReaderIterator,
 };
 
+/// What is held of the file, bytes: it grows with a record that does not fit.
+const BUFFER: usize = 1 << 16;
 /// A record, and any other block of the file, is shorter than this, bytes.
-const BUFFER: usize = 1 << 20;
+const BUFFER_MAX: usize = 1 << 20;
 /// The most interfaces of a section.
 const INTERFACES_MAX: usize = 4096;
 
@@ -62,6 +64,8 @@ pub enum CaptureError {
 /// A capture that is being read.
 pub struct CaptureFile<'r> {
     reader: Box<dyn PcapReaderIterator + Send + 'r>,
+    /// Bytes of its buffer.
+    capacity: usize,
     /// Of the section that is being read; pcap has one.
     interfaces: Vec<Interface>,
     is_big_endian: bool,
@@ -94,7 +98,10 @@ impl<'r> CaptureFile<'r> {
     pub fn new(source: impl Read + Send + 'r) -> Result<Self, CaptureError> {
         let reader = create_reader(BUFFER, source)
             .map_err(|error| if error == PcapError::ReadError { CaptureError::Read } else { CaptureError::Unknown })?;
-        Ok(Self { reader, interfaces: Vec::new(), is_big_endian: false })
+        let mut file = Self { reader, capacity: BUFFER, interfaces: Vec::new(), is_big_endian: false };
+        // What the file says of itself; there is no record in it.
+        file.step(&mut |_| Ok::<_, CaptureError>(()))?;
+        Ok(file)
     }
 
     /// Shows every record to `visit`.
@@ -103,25 +110,32 @@ impl<'r> CaptureFile<'r> {
     ///
     /// What `visit` says, and where the file is broken.
     pub fn each<E: From<CaptureError>>(mut self, mut visit: impl FnMut(&Record<'_>) -> Result<(), E>) -> Result<(), E> {
-        loop {
-            let length = match self.reader.next() {
-                Ok((length, block)) => {
-                    let mut section =
-                        Section { interfaces: &mut self.interfaces, is_big_endian: &mut self.is_big_endian };
-                    if let Some(record) = section.read(&block)? {
-                        visit(&record)?;
-                    }
-                    length
+        while self.step(&mut visit)? {}
+        Ok(())
+    }
+
+    /// Goes on by one block, or by more of the file; false at its end.
+    fn step<E: From<CaptureError>>(&mut self, visit: &mut impl FnMut(&Record<'_>) -> Result<(), E>) -> Result<bool, E> {
+        match self.reader.next() {
+            Ok((length, block)) => {
+                let mut section = Section { interfaces: &mut self.interfaces, is_big_endian: &mut self.is_big_endian };
+                if let Some(record) = section.read(&block)? {
+                    visit(&record)?;
                 }
-                Err(PcapError::Eof) => return Ok(()),
-                Err(PcapError::Incomplete(_)) => {
-                    self.refill()?;
-                    continue;
-                }
-                Err(error) => return Err(wrong(&error).into()),
-            };
-            self.reader.consume(length);
+                drop(block);
+                self.reader.consume(length);
+            }
+            Err(PcapError::Eof) => return Ok(false),
+            Err(PcapError::Incomplete(_)) => self.refill()?,
+            Err(PcapError::BufferTooSmall) => self.grow()?,
+            Err(error) => return Err(wrong(&error).into()),
         }
+        Ok(true)
+    }
+
+    fn grow(&mut self) -> Result<(), CaptureError> {
+        self.capacity *= 4;
+        if self.capacity <= BUFFER_MAX && self.reader.grow(self.capacity) { Ok(()) } else { Err(CaptureError::TooLong) }
     }
 
     /// More of the file, or none is left; the next look says which.

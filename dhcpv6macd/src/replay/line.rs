@@ -2,15 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use dhcpv6macd_ebpf::Service;
-
 use crate::{
-    local::Local,
     machine::{ConflictSign, Finding},
     policy::BootStage,
     respond::{Reason, Reply, Site, handle},
     wire::{
-        Datagram, Hexadecimal, MacAddr,
+        Datagram, Hexadecimal, MacAddr, Overheard,
         dhcpv6::{Message, MessageType, Relays},
     },
 };
@@ -61,14 +58,11 @@ pub(super) enum Outcome<'a> {
 }
 
 impl Asked {
-    /// What a frame for our DHCPv6 server asks for.
-    pub(super) fn of(frame: &[u8], local: &Local) -> Self {
-        let Ok(Some(datagram)) = Datagram::parse(frame, local) else { return Self::default() };
-        if datagram.service != Service::Dhcpv6 {
-            return Self::default();
-        }
-        let Ok((relays, payload)) = Relays::unwrap(datagram.payload) else {
-            return Self { kind: MessageType::of(datagram.payload).ok(), ..Self::default() };
+    /// What is said in a frame of DHCPv6, whoever it is for.
+    pub(super) fn of(frame: &[u8]) -> Self {
+        let Some(sent) = Overheard::read(frame).filter(Overheard::is_dhcpv6) else { return Self::default() };
+        let Ok((relays, payload)) = Relays::unwrap(sent.payload) else {
+            return Self { kind: MessageType::of(sent.payload).ok(), ..Self::default() };
         };
         Self {
             kind: MessageType::of(payload).ok(),

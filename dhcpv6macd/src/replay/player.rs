@@ -63,7 +63,7 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
             number: self.frames,
             elapsed: Elapsed { first, now: record.time },
             who: seen.map(|seen| seen.mac).or_else(|| ethernet_source(record)),
-            asked: Asked::of(record.bytes, &self.site.local),
+            asked: Asked::of(record.bytes),
             outcome,
         };
         writeln!(self.lines, "{line}")?;
@@ -117,7 +117,7 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
             self.totals.add(name, count);
         }
         self.totals.add("machine_forgotten", self.machines.forgotten());
-        writeln!(self.lines, "frames={} {}", self.frames, self.totals)?;
+        writeln!(self.lines, "{}", format!("frames={} {}", self.frames, self.totals).trim_end())?;
         self.lines.flush()?;
         self.replies.map_or(Ok(()), |replies| replies.finish().map_err(ReplayError::Replies))
     }

@@ -6,6 +6,7 @@ pub mod dhcpv6;
 mod duid;
 mod mac;
 mod malformed;
+mod overheard;
 mod prefix;
 pub mod router;
 
@@ -13,6 +14,7 @@ pub use datagram::{Datagram, Headers};
 pub use duid::{DUID_MAX, DUID_MIN, Duid, Hexadecimal, ParseDuidError, link_layer_of};
 pub use mac::{MacAddr, ParseMacError};
 pub use malformed::Malformed;
+pub use overheard::Overheard;
 pub use prefix::{ParsePrefixError, Prefix};
 
 /// What is to be written does not fit.
