@@ -1,6 +1,6 @@
 //! Every golden row through the classifier and the responder of the host.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use dhcpv6macd::respond::{Reason, Responder, Site};
 use dhcpv6macd_ebpf::{Verdict, classify};
@@ -48,6 +48,19 @@ fn every_drop_is_counted_under_its_name() {
             Some(name) => assert_eq!(counted.last(), Some(&name), "{}", described(&row)),
             None => assert!(counted.iter().all(|name| !name.starts_with("drop_")), "{}: {counted:?}", described(&row)),
         }
+    }
+}
+
+#[test]
+fn a_relayed_message_is_counted_by_its_own_type_too() {
+    let rows = rows();
+    for name in ["R19_an_answer_goes_back_through_the_relay_agent", "R19_relay_agents_in_a_row"] {
+        let row = rows.iter().find(|row| row.name == name).unwrap();
+        let mut responder = Responder::default();
+        responder.frame(&row.frame, &site_of(row), &mut [0; 1514]).unwrap();
+        let counted: BTreeMap<_, _> = responder.counters().each().filter(|(_, count)| *count > 0).collect();
+        let expected = ["receive_relay_forward", "receive_solicit", "send_advertise", "send_relay_reply"];
+        assert_eq!(counted, expected.map(|name| (name, 1)).into(), "{name}");
     }
 }
 

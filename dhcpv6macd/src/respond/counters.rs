@@ -3,7 +3,8 @@
 use super::Reason;
 use crate::wire::dhcpv6::MessageType;
 
-/// Messages received and sent by type, and frames dropped by reason.
+/// Messages received and sent by type, and frames dropped by reason. What is relayed is two messages: the machine's, and the relay
+/// agent's around it.
 #[derive(Clone, Debug)]
 pub struct Counters {
     received: [u64; MessageType::ALL.len()],

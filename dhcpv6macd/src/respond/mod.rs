@@ -32,7 +32,10 @@ pub use reply::Reply;
 use request::Request;
 pub use site::Site;
 
-use crate::wire::{Datagram, dhcpv6::MessageType};
+use crate::wire::{
+    Datagram, Malformed,
+    dhcpv6::{MessageType, Relays},
+};
 
 /// Answers requests, and counts what it does.
 #[derive(Debug, Default)]
@@ -63,31 +66,33 @@ impl Responder {
     /// Why there is no reply.
     pub fn frame<'a>(&mut self, frame: &'a [u8], site: &'a Site, reply: &mut [u8]) -> Result<Answered<'a>, Reason> {
         let answered = self.answer(frame, site, reply);
-        match answered {
-            Ok((kind, answered)) => {
-                self.counters.sent(kind);
-                Ok(answered)
-            }
-            Err(reason) => {
-                self.counters.dropped(reason);
-                Err(reason)
-            }
-        }
+        answered.inspect_err(|reason| self.counters.dropped(*reason))
     }
 
-    fn answer<'a>(
-        &mut self,
-        frame: &'a [u8],
-        site: &'a Site,
-        buffer: &mut [u8],
-    ) -> Result<(MessageType, Answered<'a>), Reason> {
+    fn answer<'a>(&mut self, frame: &'a [u8], site: &'a Site, buffer: &mut [u8]) -> Result<Answered<'a>, Reason> {
         let datagram = Datagram::parse(frame, &site.local)?.ok_or(Reason::NotOurs)?;
         if datagram.service == Service::Dhcpv6 {
-            self.counters.received(MessageType::of(datagram.payload)?);
+            self.receive(datagram.payload)?;
         }
         let (reply, observation) = handle(&datagram, site)?;
         let length = reply.emit(buffer).map_err(|_| Reason::ReplyTooLong)?;
-        Ok((reply.kind(), Answered { length, observation }))
+        self.counters.sent(reply.kind());
+        if reply.is_relayed() {
+            self.counters.sent(MessageType::RelayReply);
+        }
+        Ok(Answered { length, observation })
+    }
+
+    /// Counts a message, and the machine's inside where it is a relay agent's.
+    fn receive(&mut self, payload: &[u8]) -> Result<(), Malformed> {
+        let kind = MessageType::of(payload)?;
+        self.counters.received(kind);
+        if kind == MessageType::RelayForward
+            && let Ok(relayed) = Relays::unwrap(payload).and_then(|(_, message)| MessageType::of(message))
+        {
+            self.counters.received(relayed);
+        }
+        Ok(())
     }
 }
 

@@ -83,6 +83,12 @@ impl<'a> Reply<'a> {
         self.decision.kind
     }
 
+    /// Does it go through relay agents, in a Relay-reply for each?
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        !self.request.relays.is_empty()
+    }
+
     /// Writes the reply, a whole frame, and returns its length.
     ///
     /// # Errors

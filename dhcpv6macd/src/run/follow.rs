@@ -54,6 +54,7 @@ impl Follower<'_> {
         let policy = Arc::clone(&self.site.load().policy);
         self.site.store(Arc::new(Site::new(local(self.config, &facts), policy)));
         self.tell(&facts);
+        self.tell_of_boot_server(&facts);
         self.facts = facts;
         Ok(())
     }
@@ -83,6 +84,21 @@ impl Follower<'_> {
         let (added, removed) = (missing(now, before), missing(before, now));
         if !added.is_empty() || !removed.is_empty() {
             info!(?added, ?removed, count = now.addresses.len(), "addresses changed");
+        }
+    }
+
+    /// Machines in PXE load from the interface's own address, which comes and goes with it.
+    fn tell_of_boot_server(&self, now: &Facts) {
+        let Policy { base_address, ref boot, .. } = *self.site.load().policy;
+        let Some(tftp) = boot.tftp else { return };
+        let [before, now] = [&self.facts, now].map(|facts| tftp.server(base_address, &facts.addresses));
+        match now {
+            _ if now == before => {}
+            Some(server) => info!(%server, "machines in PXE are told to load iPXE from here now"),
+            None => warn!(
+                prefix = %base_address,
+                "no address in the prefix any more: machines in PXE are not told where to load iPXE from"
+            ),
         }
     }
 
