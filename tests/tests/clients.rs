@@ -3,16 +3,16 @@
 
 use std::{
     fs,
-    net::Ipv6Addr,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use dhcpv6macd::policy::BaseAddress;
-use dhcpv6macd_tests::lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack, Stopped, machine_mac};
+use dhcpv6macd_tests::lab::{
+    self, Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack, Stopped, Tenure, machine_mac,
+};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -21,7 +21,6 @@ const BASE: &str = "2001:db8:0:1::";
 const SHORT: [&str; 8] = ["--preferred-lifetime", "20s", "--valid-lifetime", "40s", "--t1", "2s", "--t2", "6s"];
 /// How long anything may take on a machine that is busy with something else.
 const LIMIT: Duration = Duration::from_secs(40);
-const POLL: Duration = Duration::from_millis(100);
 
 const NATIVE: [&str; 2] = ["--xdp-mode", "native"];
 const GENERIC: [&str; 2] = ["--xdp-mode", "generic"];
@@ -52,42 +51,17 @@ impl Scene {
     }
 
     /// The address that the machine is to have.
-    fn address() -> Ipv6Addr {
-        BASE.parse::<BaseAddress>().unwrap().address_of(machine_mac(0))
-    }
-
-    /// Seconds that the machine's address is still valid; `None` where it does not have it.
-    fn valid(&self) -> Option<u32> {
-        let shown =
-            self.machine().ip(&format!("-6 -oneline address show dev {MACHINE_INTERFACE} scope global")).unwrap();
-        let addresses: Vec<_> = shown.lines().filter(|line| !line.contains("tentative")).collect();
-        assert!(addresses.len() <= 1, "more than one address: {shown}");
-        let line = addresses.first()?;
-        assert!(line.contains(&format!(" {}/128 ", Self::address())), "another address: {line}");
-        let (_, valid) = line.split_once("valid_lft ")?;
-        Some(valid.split_once("sec").unwrap_or_else(|| panic!("no end: {line}")).0.parse().unwrap())
+    fn tenure(&self) -> Tenure<'_> {
+        let address = BASE.parse::<BaseAddress>().unwrap().address_of(machine_mac(0));
+        Tenure { machine: self.machine(), address }
     }
 
     fn wait_until_bound(&self, client: &Process) {
-        let started = Instant::now();
-        while self.valid().is_none() {
-            assert!(started.elapsed() < LIMIT, "no address: {}", client.output());
-            thread::sleep(POLL);
-        }
+        self.tenure().wait_until_bound(client).unwrap();
     }
 
-    /// Waits until the address has been given more time so often; it must be there all the while.
     fn wait_until_extended(&self, times: u32, client: &Process) {
-        let started = Instant::now();
-        let mut before = u32::MAX;
-        let mut extended = 0;
-        while extended < times {
-            let valid = self.valid().unwrap_or_else(|| panic!("the address is gone: {}", client.output()));
-            extended += u32::from(valid > before);
-            before = valid;
-            assert!(started.elapsed() < LIMIT, "not extended {times} times: {}", client.output());
-            thread::sleep(POLL);
-        }
+        self.tenure().wait_until_extended(times, client).unwrap();
     }
 
     /// The client gets its address, and keeps it over so many renewals.
@@ -104,13 +78,7 @@ impl Scene {
     }
 
     fn dhclient(&self, arguments: &[&str]) -> Process {
-        let script = self.file("script");
-        fs::write(&script, DHCLIENT_SCRIPT).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = Command::new("dhclient");
-        command.args(["-6", "-d", "-v", "-cf", "/dev/null"]).args(arguments);
-        command.arg("-sf").arg(script).arg("-lf").arg(self.file("leases")).arg("-pf").arg(self.file("pid"));
-        self.machine().start(command.arg(MACHINE_INTERFACE)).unwrap()
+        lab::dhclient(self.machine(), self.state.path(), arguments).unwrap()
     }
 
     fn dhcpcd(&self) -> Process {
@@ -142,17 +110,6 @@ impl Scene {
 fn shown(path: &Path) -> &str {
     path.to_str().unwrap()
 }
-
-/// What Debian's script does with an address, and nothing else.
-const DHCLIENT_SCRIPT: &str = r#"#!/bin/sh
-case "$reason" in
-BOUND6|RENEW6|REBIND6)
-    exec ip -6 address replace "$new_ip6_address/128" dev "$interface" \
-        valid_lft "$new_max_life" preferred_lft "$new_preferred_life" ;;
-EXPIRE6|FAIL6|STOP6|RELEASE6)
-    exec ip -6 address delete "$old_ip6_address/128" dev "$interface" ;;
-esac
-"#;
 
 const DHCPCD_CONFIGURATION: &str = "\
 ipv6only

@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod client;
 mod daemon;
 mod host;
 mod mode;
@@ -21,6 +22,7 @@ mod process;
 mod rack;
 
 pub use self::{
+    client::{Tenure, dhclient},
     daemon::{Daemon, Stopped},
     host::{End, Host, cable},
     mode::{Mode, ModeArgs},
