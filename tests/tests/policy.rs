@@ -193,6 +193,22 @@ fn two_machines_with_one_mac_are_told_of() {
 }
 
 #[test]
+fn a_declined_address_is_a_conflict() {
+    let scene = Scene::new(2);
+    let mac = machine_mac(0);
+    let address = scene.tenure(0, mac).address;
+    scene.rack.machines[1].ip(&format!("-6 address add {address}/64 dev {MACHINE_INTERFACE}")).unwrap();
+    scene.rack.machines[0].sysctl(&format!("net.ipv6.conf.{MACHINE_INTERFACE}.accept_dad"), "1").unwrap();
+    let daemon = scene.daemon(&[&NO_TFTP]);
+    let client = scene.client(0, "LL");
+    let line = told(&daemon, "mac_conflict: the machine has declined its address");
+    assert_eq!((&line["mac"], &line["client_id"]), (&mac.to_string().into(), &duid_ll(mac).into()), "{line}");
+    drop(client);
+    let stopped = daemon.stop().unwrap();
+    assert!(stopped.counter("receive_decline") >= 1 && stopped.counter("mac_conflict") >= 1, "{stopped:?}");
+}
+
+#[test]
 fn a_duid_of_another_mac_is_told_of_once() {
     let scene = Scene::new(1);
     let dock = MacAddr([2, 0, 0, 0, 0, 0x99]);

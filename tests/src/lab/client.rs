@@ -18,15 +18,16 @@ use super::{Host, MACHINE_INTERFACE, Process};
 const LIMIT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(100);
 
-/// What Debian's script does with an address, and nothing else; one that somebody else uses is declined (status 3).
+/// What Debian's script does with an address, and nothing else. One that somebody else uses is declined (status 3): the kernel takes an
+/// address away that it has found a duplicate of, if it was to end anyway.
 const DHCLIENT_SCRIPT: &str = r#"#!/bin/sh
-show() { ip -6 -oneline address show dev "$interface" to "$new_ip6_address" "$1"; }
+show() { ip -6 -oneline address show dev "$interface" to "$new_ip6_address" "$@"; }
 case "$reason" in
 BOUND6|RENEW6|REBIND6)
     ip -6 address replace "$new_ip6_address/128" dev "$interface" \
         valid_lft "$new_max_life" preferred_lft "$new_preferred_life" || exit
-    while [ -n "$(show tentative)" ] && [ -z "$(show dadfailed)" ]; do sleep 0.1; done
-    [ -z "$(show dadfailed)" ] || exit 3 ;;
+    while [ -n "$(show tentative)" ]; do sleep 0.1; done
+    [ -n "$(show)" ] || exit 3 ;;
 EXPIRE6|FAIL6|STOP6|RELEASE6)
     exec ip -6 address delete "$old_ip6_address/128" dev "$interface" ;;
 esac
