@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use dhcpv6macd::wire::MacAddr;
 use dhcpv6macd_ebpf::{Service, Verdict, classify, header::PAYLOAD_OFFSET};
-use dhcpv6macd_tests::golden::{self, Envelope, judge, judge_message, local};
+use dhcpv6macd_tests::golden::{self, Envelope, judge, judge_configured, judge_message, local};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Longer than any frame here.
@@ -93,6 +93,14 @@ proptest! {
     #[test]
     fn messages_that_are_almost_right(message in mutated(known_messages())) {
         judge_message(&message).ok();
+    }
+
+    #[test]
+    fn messages_that_are_almost_right_whatever_was_decided(
+        decided: [u8; 2],
+        message in prop_oneof![prop::sample::select(known_messages()), mutated(known_messages())],
+    ) {
+        judge_configured(&[&decided[..], &message].concat()).ok();
     }
 
     #[test]

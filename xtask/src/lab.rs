@@ -5,11 +5,11 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     build::{self, Steering},
-    command, setup, workspace,
+    command, setup, toolchain,
 };
 
 /// The package.
@@ -72,8 +72,6 @@ fn root_runner(task: &str) -> Result<Option<(String, &'static str)>> {
         bail!("`cargo xtask {task}` makes network namespaces and loads BPF programs: run it as root, or install sudo");
     }
     println!("not root: what makes network namespaces and loads BPF programs is run through sudo");
-    let version = command::output(Command::new("rustc").arg("-vV").current_dir(workspace::root()))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    let variable = format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_"));
+    let variable = format!("CARGO_TARGET_{}_RUNNER", toolchain::host()?.to_uppercase().replace('-', "_"));
     Ok(Some((variable, "sudo --preserve-env")))
 }

@@ -4,6 +4,7 @@ mod apt;
 mod build;
 mod ci;
 mod command;
+mod fuzz;
 mod lab;
 mod setup;
 mod tidy;
@@ -56,6 +57,12 @@ enum Task {
     /// Set up, build, and run every test, the real clients included (root)
     #[command(disable_help_flag = true)]
     Test(Passed),
+    /// Build the fuzz targets and run them side by side, from golden rows and captures on
+    Fuzz {
+        /// How long each runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Run every gate of the project and print what ran and how long
     Ci,
     /// Check the rules of the house
@@ -124,6 +131,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Demo(passed) => return lab::play(Scene::Demo, &passed.args),
         Task::Bench(passed) => return lab::play(Scene::Bench, &passed.args),
         Task::Test(passed) => lab::test(&passed.args)?,
+        Task::Fuzz { seconds } => fuzz::run(seconds)?,
         Task::Ci => ci::run()?,
         Task::Tidy => tidy::run()?,
     }

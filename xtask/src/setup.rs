@@ -40,6 +40,8 @@ const TEST_PROGRAMS: [Needed; 10] = [
     Needed { program: "tshark", package: "tshark", why: "reads what the daemon sends, and says what is wrong with it" },
 ];
 
+const FUZZ_PROGRAMS: [Needed; 1] = [Needed { program: "c++", package: "g++", why: "compiles libFuzzer" }];
+
 /// What the build of the steering program needs.
 ///
 /// # Errors
@@ -86,6 +88,15 @@ pub(crate) fn lab() -> Result<()> {
 /// As [`lab`].
 pub(crate) fn tests() -> Result<()> {
     programs(LAB_PROGRAMS.iter().chain(&TEST_PROGRAMS))
+}
+
+/// What the fuzz targets need besides.
+///
+/// # Errors
+///
+/// As [`lab`].
+pub(crate) fn fuzz() -> Result<()> {
+    programs(FUZZ_PROGRAMS.iter())
 }
 
 fn programs<'a>(needed: impl Iterator<Item = &'a Needed>) -> Result<()> {

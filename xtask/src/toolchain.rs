@@ -151,6 +151,17 @@ fn release(version: &str) -> Vec<u32> {
     version.split(['.', '-', ' ']).map_while(|part| part.parse().ok()).collect()
 }
 
+/// What the workspace's compiler builds for: this machine.
+///
+/// # Errors
+///
+/// Without a rustc, or where it does not say.
+pub(crate) fn host() -> Result<String> {
+    let version = command::output(Command::new("rustc").arg("-vV").current_dir(workspace::root()))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc names no host")
+}
+
 /// Leaves the directory as it is when it already holds exactly this link.
 fn link_llvm(compiler: &Compiler) -> Result<PathBuf> {
     let directory = workspace::tools().join("llvm");

@@ -2,13 +2,14 @@
 //! (`tests/golden.rs`), and by the steering program in the kernel (`tests/parity.rs`).
 //!
 //! A row is named after the rule that it is about: E and U rules are what EDK2 and U-Boot insist on, D rules a server's duties
-//! (the number is a section of RFC 9915), FQDN rules those of RFC 4704, P, H, I and S rules those of
-//! PXE, HTTP boot, iPXE and shim, R rows relay agents, O and A rows what the operator decided, L rules our own limits, S rules the steering, W rules the
-//! wire below DHCPv6. To add a row, add it to the table of its kind.
+//! (the number is a section of RFC 9915), FQDN rules those of RFC 4704, P, H, I and S rules those of PXE, HTTP boot, iPXE and shim,
+//! R rows relay agents, O and A rows what the operator decided, L rules our own limits, S rules without a number the steering, W rules
+//! the wire below DHCPv6. To add a row, add it to the table of its kind.
 
 mod answer;
 mod boot;
 mod clients;
+mod configured;
 mod duties;
 mod judge;
 mod limits;
@@ -30,7 +31,7 @@ use dhcpv6macd::{
     },
 };
 use dhcpv6macd_ebpf::{PassReason, Service, Verdict};
-pub use judge::{judge, judge_message};
+pub use judge::{judge, judge_configured, judge_message};
 pub use packet::{Envelope, Message, SOLICIT, message, right};
 
 use crate::capture::Capture;
