@@ -3,10 +3,11 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use dhcpv6macd::policy::BaseAddress;
@@ -21,6 +22,7 @@ const BASE: &str = "2001:db8:0:1::";
 const SHORT: [&str; 8] = ["--preferred-lifetime", "20s", "--valid-lifetime", "40s", "--t1", "2s", "--t2", "6s"];
 /// How long anything may take on a machine that is busy with something else.
 const LIMIT: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(100);
 
 const NATIVE: [&str; 2] = ["--xdp-mode", "native"];
 const GENERIC: [&str; 2] = ["--xdp-mode", "generic"];
@@ -82,7 +84,11 @@ impl Scene {
     }
 
     fn dhcpcd(&self) -> Process {
-        fs::write(self.file("dhcpcd.conf"), DHCPCD_CONFIGURATION).unwrap();
+        self.dhcpcd_as(DHCPCD_CONFIGURATION)
+    }
+
+    fn dhcpcd_as(&self, configuration: &str) -> Process {
+        fs::write(self.file("dhcpcd.conf"), configuration).unwrap();
         self.in_private(&format!(
             "mkdir -p /var/lib/dhcpcd && mount -t tmpfs tmpfs /var/lib/dhcpcd && exec dhcpcd -6 -B -d -f {} {MACHINE_INTERFACE}",
             shown(&self.file("dhcpcd.conf"))
@@ -104,6 +110,20 @@ impl Scene {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &format!("mount -t tmpfs tmpfs /run && {script}")]);
         self.machine().start(&command).unwrap()
+    }
+}
+
+/// The text of a file that the client writes, as soon as these words are in it.
+fn text_with(path: &Path, words: &str, client: &Process) -> String {
+    let started = Instant::now();
+    loop {
+        // Not there yet is as good as empty.
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.contains(words) {
+            return text;
+        }
+        assert!(started.elapsed() < LIMIT, "no {words} in {text:?}: {}", client.output());
+        thread::sleep(POLL);
     }
 }
 
@@ -247,4 +267,89 @@ fn dhcpcd_gives_its_address_back() {
     client.wait(LIMIT).unwrap();
     let stopped = daemon.stop().unwrap();
     assert_eq!(stopped.counter("receive_release"), 1, "{stopped:?}");
+}
+
+/// Every option that there is to configure.
+const OPTIONS: [&str; 16] = [
+    "--dns-servers",
+    "2001:db8::53,2001:db8::54",
+    "--domain-search",
+    "lab.example,rack.lab.example",
+    "--ntp-servers",
+    "2001:db8::123,time.lab.example",
+    "--sntp-servers",
+    "2001:db8::124",
+    "--posix-timezone",
+    "CET-1CEST,M3.5.0,M10.5.0/3",
+    "--tzdb-timezone",
+    "Europe/Berlin",
+    "--sol-max-rt",
+    "7200",
+    "--information-refresh-time",
+    "9000",
+];
+
+#[test]
+fn dhclient_reads_the_options_that_it_asks_for() {
+    let scene = Scene::new();
+    let daemon = scene.daemon(&OPTIONS);
+    let configuration = "request dhcp6.name-servers, dhcp6.domain-search, dhcp6.sntp-servers, dhcp6.solmax-rt, \
+                         dhcp6.new-posix-timezone, dhcp6.new-tzdb-timezone, dhcp6.info-refresh-time;";
+    fs::write(scene.file("dhclient.conf"), configuration).unwrap();
+    let client = scene.dhclient(&["-cf", shown(&scene.file("dhclient.conf"))]);
+    let lease = text_with(&scene.file("leases"), "\n}", &client);
+    for option in [
+        "dhcp6.name-servers 2001:db8::53,2001:db8::54;",
+        r#"dhcp6.domain-search "lab.example.", "rack.lab.example.";"#,
+        "dhcp6.sntp-servers 2001:db8::124;",
+        "dhcp6.solmax-rt 7200;",
+        r#"dhcp6.new-posix-timezone "CET-1CEST,M3.5.0,M10.5.0/3";"#,
+        r#"dhcp6.new-tzdb-timezone "Europe/Berlin";"#,
+    ] {
+        assert!(lease.contains(option), "{option} in {lease}");
+    }
+    assert!(
+        !lease.contains("dhcp6.info-refresh-time"),
+        "with an address that ends there is nothing to refresh: {lease}"
+    );
+    assert!(!lease.contains("dhcp6.unknown-56"), "nobody has asked for time servers: {lease}");
+    daemon.stop().unwrap();
+}
+
+#[test]
+fn dhclient_is_told_when_to_ask_again_where_it_has_no_address() {
+    let scene = Scene::new();
+    let daemon = scene.daemon(&OPTIONS);
+    fs::write(scene.file("dhclient.conf"), "request dhcp6.name-servers, dhcp6.info-refresh-time;").unwrap();
+    let client = scene.dhclient(&["-S", "-cf", shown(&scene.file("dhclient.conf"))]);
+    client.wait_for(LIMIT, |line| line.contains("Refresh event scheduled in 9000 seconds")).unwrap();
+    let stopped = daemon.stop().unwrap();
+    assert_eq!(stopped.counter("receive_information_request"), 1, "{stopped:?}");
+}
+
+#[test]
+fn dhcpcd_reads_the_options_that_it_asks_for() {
+    let scene = Scene::new();
+    let daemon = scene.daemon(&OPTIONS);
+    let (hook, read) = (scene.file("hook"), scene.file("read"));
+    fs::write(&hook, format!("#!/bin/sh\n[ $reason != BOUND6 ] || {{ env; echo whole; }} > {}\n", shown(&read)))
+        .unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let asks = "option dhcp6_name_servers, dhcp6_domain_search, dhcp6_ntp_server, dhcp6_sntp_servers\n\
+                option dhcp6_posix_timezone, dhcp6_tzdb_timezone\n";
+    let client = scene.dhcpcd_as(&format!("script {}\n{asks}{DHCPCD_CONFIGURATION}", shown(&hook)));
+    let read = text_with(&read, "whole", &client);
+    for variable in [
+        "name_servers=2001:db8::53 2001:db8::54",
+        "domain_search=lab.example rack.lab.example",
+        "ntp_server_addr=2001:db8::123",
+        "ntp_server_fqdn=time.lab.example",
+        "sntp_servers=2001:db8::124",
+        "posix_timezone=CET-1CEST,M3.5.0,M10.5.0/3",
+        "tzdb_timezone=Europe/Berlin",
+        "sol_max_rt=7200",
+    ] {
+        assert!(read.contains(&format!("\nnew_dhcp6_{variable}\n")), "{variable} in {read}");
+    }
+    daemon.stop().unwrap();
 }

@@ -21,6 +21,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// What Debian's script does with an address, and nothing else. One that somebody else uses is declined (status 3): the kernel takes an
 /// address away that it has found a duplicate of, if it was to end anyway.
 const DHCLIENT_SCRIPT: &str = r#"#!/bin/sh
+[ -n "$new_ip6_address$old_ip6_address" ] || exit 0
 show() { ip -6 -oneline address show dev "$interface" to "$new_ip6_address" "$@"; }
 case "$reason" in
 BOUND6|RENEW6|REBIND6)
