@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{Read as _, Write as _},
     net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     process::Command,
@@ -12,10 +13,11 @@ use std::{
 
 use dhcpv6macd_ebpf::Verdict;
 use dhcpv6macd_tests::{
-    golden::{self, BASE, MACHINE, OUR_ADDRESS, Outcome},
+    golden::{self, BASE, DENIED, MACHINE, OUR_ADDRESS, Outcome, Row},
     lab::{Daemon, End, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, ROUTER_MAC, Rack, cable},
     population::{Counterpart, Goal, Load, Population, Port},
 };
+use tempfile::TempDir;
 
 const MODES: [[&str; 2]; 3] = [["--xdp-mode", "native"], ["--xdp-mode", "generic"], ["--datapath", "packet"]];
 const MTU: u32 = 1500;
@@ -114,10 +116,15 @@ fn router_and_port() -> (Host, Port) {
 
 #[test]
 fn golden_rows_come_true_on_the_wire() {
+    let directory = TempDir::new().unwrap();
+    let denied = directory.path().join("denied");
+    fs::write(&denied, DENIED.to_string()).unwrap();
+    // Those that the host may send, of a daemon that serves all machines but one.
+    let is_here = |row: &Row| (14..1514).contains(&row.frame.len()) && (row.policy)().access.allow.is_none();
     for mode in MODES {
         let (router, mut port) = router_and_port();
-        let daemon = start(&router, &mode);
-        let rows: Vec<_> = golden::rows().into_iter().filter(|row| (14..1514).contains(&row.frame.len())).collect();
+        let daemon = start(&router, &[&mode[..], &["--deny-macs", denied.to_str().unwrap()]].concat());
+        let rows: Vec<_> = golden::rows().into_iter().filter(is_here).collect();
         let mut expected = BTreeMap::<&str, u64>::new();
         let mut expect = |name| *expected.entry(name).or_default() += 1;
         for row in &rows {
@@ -137,8 +144,7 @@ fn golden_rows_come_true_on_the_wire() {
         let stopped = daemon.stop().unwrap();
         let counted: BTreeMap<_, _> = expected.keys().map(|name| (*name, stopped.counter(name))).collect();
         assert_eq!(counted, expected, "{mode:?}: {stopped:?}");
-        let to_machine =
-            |row: &&golden::Row| matches!(row.outcome, Outcome::Answered(_)) && row.frame[6..12] == MACHINE.0;
+        let to_machine = |row: &&Row| matches!(row.outcome, Outcome::Answered(_)) && row.frame[6..12] == MACHINE.0;
         assert_eq!(replies, rows.iter().filter(to_machine).count(), "{mode:?}");
         for row in rows.iter().filter(|row| matches!(row.verdict, Verdict::Pass(_)) && mode[0] == "--xdp-mode") {
             assert!(stopped.counter(row.verdict.name()) >= 1, "{}: {stopped:?}", row.name);
