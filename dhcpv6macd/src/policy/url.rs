@@ -172,7 +172,8 @@ fn marked(text: &str, error: &upon::Error) -> String {
 }
 
 fn check_url(url: &str) -> Result<(), String> {
-    if let Some(odd) = url.chars().find(|letter| letter.is_control() || letter.is_whitespace()) {
+    // Letters of other alphabets are percent-encoded (RFC 3986 section 2, RFC 5970 section 3.1).
+    if let Some(odd) = url.chars().find(|letter| !letter.is_ascii_graphic()) {
         return Err(format!("it gives a URL with {odd:?} in it"));
     }
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("it gives {url}, which is not a URL"))?;
@@ -381,6 +382,7 @@ mod tests {
             ("http://:80/{{.MAC}}", "it gives http://:80/52:54:00:12:34:56, a URL without a host"),
             ("a\nb{{.MAC}}", "it gives a URL with '\\n' in it"),
             ("http://h/ {{.MAC}}", "it gives a URL with ' ' in it"),
+            ("http://h/\u{e9}/{{.MAC}}", "it gives a URL with '\u{e9}' in it"),
             (&long, "it gives a URL of 521 bytes; there is room for 512"),
         ] {
             assert_eq!(template(text), Err(error.to_owned()));
