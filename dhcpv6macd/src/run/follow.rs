@@ -30,14 +30,20 @@ pub(super) struct Follower<'a> {
     pub(super) source: Source,
     /// Told of every change that [`site`](Self::site) may show.
     pub(super) changed: Arc<Notify>,
+    /// Has the interface changed since it was last looked at?
+    pub(super) is_behind: bool,
     /// Held: the memberships end with it. `None` while the interface has no IPv6.
     pub(super) groups: Option<OwnedFd>,
 }
 
 impl Follower<'_> {
-    /// Waits until the interface changes, and makes what it then has what the program steers and the workers answer from.
+    /// Waits until the interface changes, and makes what it then has what the program steers and the workers answer from. Where it is
+    /// cut off, by a signal that asks for a reload, the next call goes on.
     pub(super) async fn next(&mut self) -> Result<(), ServeError> {
-        self.interface.changed().await?;
+        if !self.is_behind {
+            self.interface.changed().await?;
+            self.is_behind = true;
+        }
         let facts = self.facts().await?;
         self.join_groups();
         if facts != self.facts {
@@ -46,6 +52,7 @@ impl Follower<'_> {
         }
         // Even then: an address looks the same once it is no longer tentative.
         self.changed.notify_one();
+        self.is_behind = false;
         Ok(())
     }
 

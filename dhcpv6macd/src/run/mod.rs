@@ -134,7 +134,8 @@ impl<'a> Daemon<'a> {
         let advertiser = config
             .router_advertisement
             .map(|advertised| Advertiser::new(advertised, interface.index, Arc::clone(&site), Arc::clone(&changed)));
-        let follower = Follower { config, interface, facts, site, source, changed, groups: Some(groups) };
+        let follower =
+            Follower { config, interface, facts, site, source, changed, is_behind: false, groups: Some(groups) };
         let control = Control::new(observations);
         Ok(Self { follower, workers, control, advertiser, _ports: ports })
     }
