@@ -22,28 +22,32 @@ const OPTIONS_MAX: usize = 512;
 impl Texts<'_> {
     /// Options for machines that ask for them.
     pub(super) fn options(&self) -> Result<Box<[ServerOption]>, ConfigError> {
-        type Parse = fn(&str) -> Result<ServerOption, String>;
+        type Parse = fn(&str) -> Result<Vec<ServerOption>, String>;
         let parsers: [(&'static str, Parse); 8] = [
-            ("dns-servers", |text| list(text, unicast).map(|servers| ServerOption::dns_servers(&servers))),
-            ("domain-search", |text| list(text, parsed).map(|domains| ServerOption::domain_search(&domains))),
-            ("ntp-servers", |text| list(text, parsed).map(|servers| ServerOption::ntp_servers(&servers))),
-            ("sntp-servers", |text| list(text, unicast).map(|servers| ServerOption::sntp_servers(&servers))),
-            ("posix-timezone", |text| timezone(text).map(ServerOption::posix_timezone)),
-            ("tzdb-timezone", |text| timezone(text).map(ServerOption::tzdb_timezone)),
+            ("dns-servers", |text| list(text, unicast).map(|servers| vec![ServerOption::dns_servers(&servers)])),
+            ("domain-search", |text| list(text, parsed).map(|domains| vec![ServerOption::domain_search(&domains)])),
+            ("ntp-servers", |text| list(text, |server| parsed(server).map(|server| ServerOption::ntp_server(&server)))),
+            ("sntp-servers", |text| list(text, unicast).map(|servers| vec![ServerOption::sntp_servers(&servers)])),
+            ("posix-timezone", |text| timezone(text).map(|zone| vec![ServerOption::posix_timezone(zone)])),
+            ("tzdb-timezone", |text| timezone(text).map(|zone| vec![ServerOption::tzdb_timezone(zone)])),
             // RFC 9915 sections 21.24 and 21.23 name the bounds.
-            ("sol-max-rt", |text| bounded_seconds(text, 60, 86_400).map(ServerOption::sol_max_rt)),
+            ("sol-max-rt", |text| {
+                bounded_seconds(text, 60, 86_400).map(|seconds| vec![ServerOption::sol_max_rt(seconds)])
+            }),
             ("information-refresh-time", |text| {
-                bounded_seconds(text, 600, u32::MAX).map(ServerOption::information_refresh_time)
+                bounded_seconds(text, 600, u32::MAX)
+                    .map(|seconds| vec![ServerOption::information_refresh_time(seconds)])
             }),
         ];
         let mut options = Vec::new();
         let mut room = OPTIONS_MAX;
         for (name, parse) in parsers {
-            let Some(option) = self.optional(name, parse)? else { continue };
-            room = room.checked_sub(option.length()).ok_or_else(|| {
+            let of_name = self.optional(name, parse)?.unwrap_or_default();
+            let length = of_name.iter().map(ServerOption::length).sum();
+            room = room.checked_sub(length).ok_or_else(|| {
                 self.wrong(name, &format!("with this the options are longer than {OPTIONS_MAX} bytes together"))
             })?;
-            options.push(option);
+            options.extend(of_name);
         }
         Ok(options.into())
     }

@@ -323,6 +323,14 @@ mod tests {
     }
 
     #[test]
+    fn each_time_server_has_an_option_of_its_own_and_all_name_servers_one() {
+        let servers = [("ntp-servers", "2001:db8::1,ntp.lab"), ("dns-servers", "2001:db8::1,2001:db8::2")];
+        let options = config(&servers).unwrap().options;
+        let lengths: Vec<_> = options.iter().map(|option| (option.code.0, option.length())).collect();
+        assert_eq!(lengths, [(23, 4 + 32), (56, 4 + 20), (56, 4 + 13)]);
+    }
+
+    #[test]
     fn addresses_are_written_as_go_writes_them() {
         assert_eq!(listen_address(":80"), Ok("[::]:80".parse().unwrap()));
         assert_eq!(listen_address("[2001:db8::1]:80"), Ok("[2001:db8::1]:80".parse().unwrap()));

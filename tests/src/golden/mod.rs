@@ -150,7 +150,7 @@ pub fn policy() -> Policy {
         options: [
             ServerOption::dns_servers(&[NAME_SERVER]),
             ServerOption::domain_search(&domain),
-            ServerOption::ntp_servers(&[ntp_server]),
+            ServerOption::ntp_server(&ntp_server),
             ServerOption::sntp_servers(&[NAME_SERVER]),
             ServerOption::posix_timezone("UTC0"),
             ServerOption::tzdb_timezone("Etc/UTC"),

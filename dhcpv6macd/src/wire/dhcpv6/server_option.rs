@@ -26,10 +26,10 @@ impl ServerOption {
         Self::new(OptionCode::DOMAIN_SEARCH_LIST, domains.iter().flat_map(|domain| domain.0.iter().copied()).collect())
     }
 
-    /// Time servers of the Network Time Protocol (RFC 5908 section 4).
+    /// A time server of the Network Time Protocol: an option holds one and only one (RFC 5908 section 4).
     #[must_use]
-    pub fn ntp_servers(servers: &[NtpServer]) -> Self {
-        Self::new(OptionCode::NTP_SERVERS, servers.iter().flat_map(NtpServer::on_the_wire).collect())
+    pub fn ntp_server(server: &NtpServer) -> Self {
+        Self::new(OptionCode::NTP_SERVERS, server.on_the_wire())
     }
 
     /// Time servers of the Simple Network Time Protocol (RFC 4075 section 4).
