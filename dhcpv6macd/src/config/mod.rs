@@ -101,7 +101,14 @@ impl Config {
         let has_dns = self.options.iter().any(|option| option.code == OptionCode::DNS_SERVERS);
         let no_dns =
             "the boot URL's host has a name, and there are no --dns-servers: UEFI HTTP boot ignores such an offer";
-        (names_its_host && !has_dns).then_some(no_dns).into_iter().collect()
+        const WELL_KNOWN: u16 = 69;
+        let has_other_port = self.boot.tftp.is_some_and(|tftp| tftp.port != WELL_KNOWN);
+        let other_port =
+            "TFTP is not on port 69: firmware knows no other, and will find nothing at the URL that PXE is told";
+        [(names_its_host && !has_dns, no_dns), (has_other_port, other_port)]
+            .into_iter()
+            .filter_map(|(is_so, warning)| is_so.then_some(warning))
+            .collect()
     }
 }
 

@@ -1,10 +1,6 @@
 //! Options of the server and boot files.
 
-use std::{
-    fmt::Display,
-    net::{IpAddr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{fmt::Display, net::Ipv6Addr, str::FromStr};
 
 use super::{
     ConfigError, IpxeImages,
@@ -60,12 +56,10 @@ impl Texts<'_> {
         images: &IpxeImages,
     ) -> Result<BootPolicy, ConfigError> {
         let http = self.optional("http-boot-url-template", |text| UrlTemplate::new(text, base_address, interface))?;
-        let named = self.optional("boot-server-address", unicast)?;
+        let named = self.optional("boot-server-address", reachable)?;
         let tftp = self.tftp()?.map(|listen| {
-            let own = match listen.ip() {
-                IpAddr::V6(address) => Some(address).filter(|address| !address.is_unspecified()),
-                IpAddr::V4(_) => None,
-            };
+            // One that machines cannot reach is for somebody else.
+            let own = reachable(&listen.ip().to_string()).ok();
             TftpPolicy { port: listen.port(), server: named.or(own), has_several: images.count() > 1 }
         });
         Ok(BootPolicy { http, tftp })
@@ -94,6 +88,14 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> 
 fn unicast(text: &str) -> Result<Ipv6Addr, String> {
     let address = text.parse().ok().filter(|address: &Ipv6Addr| !address.is_multicast() && !address.is_unspecified());
     address.ok_or_else(|| "no IPv6 address of a server".to_owned())
+}
+
+/// An address that a machine on the link can load from, by a URL.
+fn reachable(text: &str) -> Result<Ipv6Addr, String> {
+    let is_reachable = |address: &Ipv6Addr| {
+        !address.is_loopback() && !address.is_unicast_link_local() && address.to_ipv4_mapped().is_none()
+    };
+    unicast(text).ok().filter(is_reachable).ok_or_else(|| "no IPv6 address that machines can load from".to_owned())
 }
 
 fn timezone(text: &str) -> Result<&str, String> {

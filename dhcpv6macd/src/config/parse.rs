@@ -366,6 +366,7 @@ mod tests {
                 "69",
                 "--tftp-listen-addr 69: not an address to listen on; write :PORT, 192.0.2.1:PORT or [2001:db8::1]:PORT, or off",
             ),
+            ("boot-server-address", "::1", "--boot-server-address ::1: no IPv6 address that machines can load from"),
             ("workers", "0", "--workers 0: not a number of threads, 1 to 64"),
             ("dhcpv6-listen-port", "0", "--dhcpv6-listen-port 0: not a port, 1 to 65535"),
             ("xdp-mode", "fast", "--xdp-mode fast: there are auto, native and generic"),

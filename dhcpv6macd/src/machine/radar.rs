@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::policy::BootStage;
 
-/// DUIDs that take turns take them within this time: a machine that boots has sent its last message of a stage by then, while a
-/// system that was installed anew comes up later.
-const TURN: Duration = Duration::from_secs(60);
+/// DUIDs that take turns come back within this time. Two machines that boot at once do; one machine, whose firmware, initial RAM disk and
+/// system may each have a DUID of its own, needs longer from its last message to the first of its next boot.
+const TURN: Duration = Duration::from_secs(20);
 
 /// The DUIDs that were seen under one MAC, those of each stage of a boot apart: they differ from stage to stage, and it says nothing.
 #[derive(Debug, Default)]
