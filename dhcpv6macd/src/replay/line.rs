@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use crate::{
     machine::{ConflictSign, Finding},
     policy::BootStage,
-    respond::{Reason, Reply, Site, handle},
+    respond::Reply,
     wire::{
-        Datagram, Hexadecimal, MacAddr, Overheard,
+        Hexadecimal, MacAddr, Overheard,
         dhcpv6::{Message, MessageType, Relays},
     },
 };
@@ -69,15 +69,6 @@ impl Asked {
             stage: Message::parse(payload).ok().map(|message| BootStage::of(message.classes)),
             relays: relays.outside_in().count(),
         }
-    }
-}
-
-impl<'a> Outcome<'a> {
-    /// What the responder has just said to this frame.
-    pub(super) fn answer(frame: &'a [u8], site: &'a Site) -> Self {
-        let datagram = Datagram::parse(frame, &site.local).ok().flatten();
-        let said = datagram.and_then(|datagram| handle(&datagram, site).ok());
-        said.map_or(Self::Named(Reason::NotOurs.name()), |(reply, _)| Self::Answered(reply.into()))
     }
 }
 

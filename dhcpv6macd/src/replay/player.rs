@@ -98,7 +98,8 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
         if let (Some(replies), Some(frame)) = (&mut self.replies, buffer.get(..answered.length)) {
             replies.write(record.time, frame).map_err(ReplayError::Replies)?;
         }
-        Ok((Outcome::answer(record.bytes, self.site), Some(answered.observation)))
+        let seen = answered.reply.observation();
+        Ok((Outcome::Answered(answered.reply.into()), Some(seen)))
     }
 
     /// Tells what the machines' histories make of it.

@@ -115,7 +115,7 @@ fn confirm<'a>(request: &Request<'a>) -> Result<Decision<'a>, Reason> {
     Ok(Decision { status: Some(status), associations, ..ACKNOWLEDGE })
 }
 
-fn is_non_temporary(association: &Association<'_>) -> bool {
+pub(super) fn is_non_temporary(association: &Association<'_>) -> bool {
     association.kind == AssociationKind::NonTemporary
 }
 

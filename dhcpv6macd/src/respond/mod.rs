@@ -48,8 +48,8 @@ pub struct Responder {
 pub struct Answered<'a> {
     /// Bytes of the reply, a whole frame.
     pub length: usize,
-    /// Who asked, and what.
-    pub observation: Observation<'a>,
+    /// What it says.
+    pub reply: Reply<'a>,
 }
 
 impl Responder {
@@ -71,43 +71,28 @@ impl Responder {
 
     fn answer<'a>(&mut self, frame: &'a [u8], site: &'a Site, buffer: &mut [u8]) -> Result<Answered<'a>, Reason> {
         let datagram = Datagram::parse(frame, &site.local)?.ok_or(Reason::NotOurs)?;
-        if datagram.service == Service::Dhcpv6 {
-            self.receive(datagram.payload)?;
+        match datagram.service {
+            Service::Tftp => return Err(Reason::TftpNotServed),
+            Service::Dhcpv6 => {}
         }
-        let (reply, observation) = handle(&datagram, site)?;
+        let (relays, message) = self.receive(datagram.payload)?;
+        let request = Request::read(&datagram, relays, message, site)?;
+        let reply = Reply::new(&datagram, request, decide::decide(&request, site)?, site);
         let length = reply.emit(buffer).map_err(|_| Reason::ReplyTooLong)?;
         self.counters.sent(reply.kind());
-        if reply.is_relayed() {
+        if !relays.is_empty() {
             self.counters.sent(MessageType::RelayReply);
         }
-        Ok(Answered { length, observation })
+        Ok(Answered { length, reply })
     }
 
-    /// Counts a message, and the machine's inside where it is a relay agent's.
-    fn receive(&mut self, payload: &[u8]) -> Result<(), Malformed> {
-        let kind = MessageType::of(payload)?;
-        self.counters.received(kind);
-        if kind == MessageType::RelayForward
-            && let Ok(relayed) = Relays::unwrap(payload).and_then(|(_, message)| MessageType::of(message))
-        {
-            self.counters.received(relayed);
+    /// Takes the relay agents' layers off a message, and counts both: the relay agents', and the machine's inside.
+    fn receive<'a>(&mut self, payload: &'a [u8]) -> Result<(Relays<'a>, &'a [u8]), Malformed> {
+        self.counters.received(MessageType::of(payload)?);
+        let (relays, message) = Relays::unwrap(payload)?;
+        if !relays.is_empty() {
+            self.counters.received(MessageType::of(message)?);
         }
-        Ok(())
+        Ok((relays, message))
     }
-}
-
-/// Decides what to say to one datagram.
-///
-/// # Errors
-///
-/// Why there is nothing to say.
-pub fn handle<'a>(datagram: &Datagram<'a>, site: &'a Site) -> Result<(Reply<'a>, Observation<'a>), Reason> {
-    match datagram.service {
-        Service::Tftp => return Err(Reason::TftpNotServed),
-        Service::Dhcpv6 => {}
-    }
-    let request = Request::read(datagram, site)?;
-    let decision = decide::decide(&request, site)?;
-    let observation = Observation::of(&request);
-    Ok((Reply::new(request, decision, reply::headers(datagram, &request, &site.local), &site.policy), observation))
 }

@@ -3,7 +3,8 @@
 use std::net::Ipv6Addr;
 
 use super::{
-    decide::{Associations, Decision},
+    Observation, Site,
+    decide::{Associations, Decision, is_non_temporary},
     request::Request,
 };
 use crate::{
@@ -32,7 +33,7 @@ pub struct Reply<'a> {
 
 /// Back where it came from: to the Ethernet source, so that no neighbour has to be found, from the address that was asked, or from
 /// the link-local one where that was a group.
-pub(super) fn headers(datagram: &Datagram<'_>, request: &Request<'_>, local: &Local) -> Headers {
+fn headers(datagram: &Datagram<'_>, request: &Request<'_>, local: &Local) -> Headers {
     let is_own = !datagram.destination.is_multicast();
     Headers {
         ethernet_source: local.mac,
@@ -55,14 +56,21 @@ fn destination_port(datagram: &Datagram<'_>, relays: Relays<'_>) -> u16 {
 }
 
 impl<'a> Reply<'a> {
-    pub(super) fn new(request: Request<'a>, decision: Decision<'a>, headers: Headers, policy: &'a Policy) -> Self {
-        Self { headers, request, decision, policy }
+    pub(super) fn new(datagram: &Datagram<'_>, request: Request<'a>, decision: Decision<'a>, site: &'a Site) -> Self {
+        Self { headers: headers(datagram, &request, &site.local), request, decision, policy: &site.policy }
+    }
+
+    /// Who asked, and what.
+    #[must_use]
+    pub fn observation(&self) -> Observation<'a> {
+        Observation::of(&self.request)
     }
 
     /// The machine's address, where the reply gives it one.
     #[must_use]
     pub fn address(&self) -> Option<Ipv6Addr> {
-        (self.decision.associations != Associations::Absent).then_some(self.request.address)
+        let has_association = self.request.message.associations().any(|association| is_non_temporary(&association));
+        (has_association && self.decision.associations != Associations::Absent).then_some(self.request.address)
     }
 
     /// Status of the whole message, where it has one.
@@ -81,12 +89,6 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub fn kind(&self) -> MessageType {
         self.decision.kind
-    }
-
-    /// Does it go through relay agents, in a Relay-reply for each?
-    #[must_use]
-    pub fn is_relayed(&self) -> bool {
-        !self.request.relays.is_empty()
     }
 
     /// Writes the reply, a whole frame, and returns its length.
@@ -140,14 +142,14 @@ impl<'a> Reply<'a> {
                 && message.requests(code)
                 && (code != OptionCode::INFORMATION_REFRESH_TIME || message.kind == MessageType::InformationRequest)
         };
-        let told = self.policy.options.iter().filter(|option| is_told(option.code));
-        told.into_iter().try_for_each(|option| writer.option(option.code, &option.data))
+        let mut told = self.policy.options.iter().filter(|option| is_told(option.code));
+        told.try_for_each(|option| writer.option(option.code, &option.data))
     }
 
     fn write_associations(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
         let mut is_given = false;
         for association in self.request.message.associations() {
-            let is_non_temporary = association.kind == AssociationKind::NonTemporary;
+            let is_non_temporary = is_non_temporary(&association);
             match self.decision.associations {
                 Associations::Absent => return Ok(()),
                 Associations::Confirmed if is_non_temporary && association.addresses().next().is_some() => {

@@ -6,7 +6,7 @@ use super::{Reason, Site};
 use crate::{
     policy::{BootStage, MacSource, Refused},
     wire::{
-        Datagram, MacAddr, Malformed,
+        Datagram, MacAddr,
         dhcpv6::{Message, MessageType, RelayForward, Relays},
         link_layer_of,
     },
@@ -29,10 +29,15 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a datagram down to the machine that asks.
-    pub(super) fn read(datagram: &Datagram<'a>, site: &Site) -> Result<Self, Reason> {
+    /// Reads the message that a datagram holds, without its relay agents' layers, and finds out which machine asks.
+    pub(super) fn read(
+        datagram: &Datagram<'a>,
+        relays: Relays<'a>,
+        payload: &'a [u8],
+        site: &Site,
+    ) -> Result<Self, Reason> {
         check_machine(datagram.ethernet_source, site)?;
-        let (relays, payload) = unwrap(datagram, site)?;
+        check_relay_agent(datagram, relays, site)?;
         check_kind(MessageType::of(payload)?)?;
         let message = Message::parse(payload)?;
         let mac = machine(datagram, relays, &message, site)?;
@@ -48,23 +53,20 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The relay agents of a datagram, and the message inside.
-fn unwrap<'a>(datagram: &Datagram<'a>, site: &Site) -> Result<(Relays<'a>, &'a [u8]), Reason> {
-    let (relays, payload) = Relays::unwrap(datagram.payload)?;
-    if !relays.is_empty() && !site.policy.relay_from.iter().any(|prefix| prefix.contains(datagram.source)) {
-        return Err(Reason::RelayNotAllowed);
-    }
-    Ok((relays, payload))
+/// May whoever relays this be where it is?
+fn check_relay_agent(datagram: &Datagram<'_>, relays: Relays<'_>, site: &Site) -> Result<(), Reason> {
+    let is_allowed = || site.policy.relay_from.iter().any(|prefix| prefix.contains(datagram.source));
+    if relays.is_empty() || is_allowed() { Ok(()) } else { Err(Reason::RelayNotAllowed) }
 }
 
 /// Servers answer clients, and relay agents for them (RFC 9915 section 16).
 fn check_kind(kind: MessageType) -> Result<(), Reason> {
     match kind {
-        MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure | MessageType::RelayReply => {
-            Err(Reason::ForClients)
-        }
-        // Layers of relay agents were taken off; one that is left is one too many.
-        MessageType::RelayForward => Err(Malformed::TooManyRelays.into()),
+        MessageType::Advertise
+        | MessageType::Reply
+        | MessageType::Reconfigure
+        | MessageType::RelayForward
+        | MessageType::RelayReply => Err(Reason::ForClients),
         MessageType::Solicit
         | MessageType::Request
         | MessageType::Confirm

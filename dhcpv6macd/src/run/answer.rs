@@ -36,7 +36,7 @@ impl Answer for Answerer {
     fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
         // Why not, the responder has counted.
         let answered = self.responder.frame(frame, self.site.load(), reply).ok()?;
-        self.observer.tell(&answered.observation);
+        self.observer.tell(&answered.reply.observation());
         Some(answered.length)
     }
 }

@@ -93,7 +93,7 @@ fn answer(site: &Site, frame: &[u8], filler: u8) -> (Result<usize, Reason>, Vec<
     let answered = Responder::default().frame(frame, site, &mut buffer);
     let length = answered.map(|answered| answered.length);
     buffer.truncate(length.unwrap_or(0));
-    (length, buffer, answered.ok().map(|answered| answered.observation.mac))
+    (length, buffer, answered.ok().map(|answered| answered.reply.observation().mac))
 }
 
 fn judge_answer(answer: &Answer, frame: &[u8], mac: MacAddr, policy: &Policy) {

@@ -106,7 +106,7 @@ impl<'a> Relays<'a> {
     /// Is the message relayed at all?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.outside_in().next().is_none()
+        !is_relayed(self.0)
     }
 
     /// Each layer, the one next to us first.
@@ -116,8 +116,11 @@ impl<'a> Relays<'a> {
 }
 
 fn layer(payload: &[u8]) -> Option<RelayForward<'_>> {
-    let is_relayed = MessageType::of(payload) == Ok(MessageType::RelayForward);
-    is_relayed.then(|| RelayForward::parse(payload).ok()).flatten()
+    is_relayed(payload).then(|| RelayForward::parse(payload).ok()).flatten()
+}
+
+fn is_relayed(payload: &[u8]) -> bool {
+    MessageType::of(payload) == Ok(MessageType::RelayForward)
 }
 
 /// The message for a client that a server's message holds: itself, or what is inside of its Relay-replies.
