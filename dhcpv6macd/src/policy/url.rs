@@ -10,7 +10,10 @@ use serde::Serialize;
 use upon::{Engine, Syntax};
 
 use super::BaseAddress;
-use crate::wire::{MacAddr, dhcpv6::Architectures};
+use crate::wire::{
+    MacAddr,
+    dhcpv6::{Architectures, Writer},
+};
 
 /// A template of a boot URL that was tried: text with `{{.MAC}}`, `{{.Address}}`, `{{.Arch}}`, `{{.Payload}}`, `{{.BaseAddress}}`
 /// and `{{.Interface}}` in it, with or without the dot, each through `urlquery` and `lower` as often as one likes.
@@ -228,33 +231,20 @@ impl BootUrl<'_> {
 
 /// Base64 of compact JSON, `{"architectures":["EFI x86-64"]}`. No name has a letter that JSON escapes.
 fn write_payload(architectures: Architectures<'_>, out: &mut impl fmt::Write) -> fmt::Result {
-    let mut json = Json { bytes: [0; JSON_MAX], length: 0 };
+    let mut bytes = [0; JSON_MAX];
+    let mut json = Writer::new(&mut bytes);
     json.write_str("{\"architectures\":[")?;
     for (index, architecture) in architectures.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         write!(json, "{comma}\"{}\"", architecture.name())?;
     }
     json.write_str("]}")?;
-    let json = json.bytes.get(..json.length).unwrap_or_default();
-    write!(out, "{}", Base64Display::new(json, &STANDARD))
+    let length = json.length();
+    write!(out, "{}", Base64Display::new(bytes.get(..length).unwrap_or_default(), &STANDARD))
 }
 
 /// Bytes of a payload's JSON: those of some twenty architectures, while firmware names one or two.
 const JSON_MAX: usize = 768;
-
-struct Json {
-    bytes: [u8; JSON_MAX],
-    length: usize,
-}
-
-impl fmt::Write for Json {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length + text.len();
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
-}
 
 /// Text on its way through functions.
 struct Through<'a, W> {
