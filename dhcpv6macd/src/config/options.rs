@@ -1,6 +1,10 @@
 //! Options of the server and boot files.
 
-use std::{fmt::Display, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt::Display,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
 
 use super::{
     ConfigError, IpxeImages,
@@ -54,12 +58,13 @@ impl Texts<'_> {
         base_address: BaseAddress,
         interface: &str,
         images: &IpxeImages,
+        tftp: Option<SocketAddr>,
     ) -> Result<BootPolicy, ConfigError> {
         let http = self.optional("http-boot-url-template", |text| UrlTemplate::new(text, base_address, interface))?;
         let named = self.optional("boot-server-address", reachable)?;
-        let tftp = self.tftp()?.map(|listen| {
+        let tftp = tftp.map(|listen| {
             // One that machines cannot reach is for somebody else.
-            let own = reachable(&listen.ip().to_string()).ok();
+            let own = if let IpAddr::V6(own) = listen.ip() { Some(own).filter(is_reachable) } else { None };
             TftpPolicy { port: listen.port(), server: named.or(own), has_several: images.count() > 1 }
         });
         Ok(BootPolicy { http, tftp })
@@ -90,12 +95,14 @@ fn unicast(text: &str) -> Result<Ipv6Addr, String> {
     address.ok_or_else(|| "no IPv6 address of a server".to_owned())
 }
 
-/// An address that a machine on the link can load from, by a URL.
 fn reachable(text: &str) -> Result<Ipv6Addr, String> {
-    let is_reachable = |address: &Ipv6Addr| {
-        !address.is_loopback() && !address.is_unicast_link_local() && address.to_ipv4_mapped().is_none()
-    };
-    unicast(text).ok().filter(is_reachable).ok_or_else(|| "no IPv6 address that machines can load from".to_owned())
+    text.parse().ok().filter(is_reachable).ok_or_else(|| "no IPv6 address that machines can load from".to_owned())
+}
+
+/// Can a machine on the link load from this address, by a URL?
+fn is_reachable(address: &Ipv6Addr) -> bool {
+    let is_unicast = !address.is_multicast() && !address.is_unspecified() && !address.is_loopback();
+    is_unicast && !address.is_unicast_link_local() && address.to_ipv4_mapped().is_none()
 }
 
 fn timezone(text: &str) -> Result<&str, String> {

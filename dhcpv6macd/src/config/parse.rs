@@ -36,8 +36,9 @@ impl Config {
         let interface = given.required("interface", interface)?;
         let base_address = given.required("base-address", parsed)?;
         let ipxe = given.ipxe()?;
+        let tftp = given.required("tftp-listen-addr", listen_address_or_off)?;
         let config = Self {
-            boot: given.boot(base_address, &interface, &ipxe)?,
+            boot: given.boot(base_address, &interface, &ipxe, tftp)?,
             interface,
             base_address,
             ipxe,
@@ -50,7 +51,7 @@ impl Config {
             access: given.access()?,
             dhcpv6_port: given.required("dhcpv6-listen-port", port)?,
             router_advertisement: given.router_advertisement()?,
-            tftp: given.tftp()?,
+            tftp,
             http: given.required("http-listen-addr", listen_address)?,
             https: given.required("https-listen-addr", listen_address)?,
             netboot_dir: given.optional("netboot-dir", |text| existing(text, check_directory))?,
@@ -100,10 +101,6 @@ impl Texts<'_> {
         let said = ["t1", "t2", "valid-lifetime"].into_iter().find(|name| self.is_said(name));
         Lifetimes::new(preferred, valid, t1, t2)
             .map_err(|error| self.wrong(said.unwrap_or("preferred-lifetime"), &error))
-    }
-
-    pub(super) fn tftp(&self) -> Result<Option<SocketAddr>, ConfigError> {
-        self.required("tftp-listen-addr", listen_address_or_off)
     }
 
     fn is_said(&self, name: &str) -> bool {
