@@ -118,7 +118,7 @@ impl Interface {
         let link_local = addresses.iter().map(|own| own.address).find(Ipv6Addr::is_unicast_link_local);
         let mut addresses: Box<[_]> = addresses.into_iter().map(|own| own.address).collect();
         addresses.sort_unstable();
-        let link_local = link_local.unwrap_or_else(|| eui64_link_local(mac));
+        let link_local = link_local.unwrap_or_else(|| mac.link_local());
         let (state, bridge) = (state_of(link.header.flags), bridge_of(&link));
         Ok(Facts { mac, mtu, link_local, addresses, state, bridge })
     }
@@ -300,12 +300,6 @@ fn address_of(message: &AddressMessage) -> Option<OwnAddress> {
     Some(OwnAddress { address: address?, is_tentative })
 }
 
-/// The link-local address that an interface gives itself (RFC 4291 appendix A).
-fn eui64_link_local(mac: MacAddr) -> Ipv6Addr {
-    let [a, b, c, d, e, f] = mac.0;
-    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,11 +339,5 @@ mod tests {
         assert!(are_members(&format!("{first}{second}"), 2, &GROUPS));
         assert!(!are_members(first, 2, &GROUPS));
         assert!(!are_members(&format!("{first}{second}"), 22, &GROUPS));
-    }
-
-    #[test]
-    fn an_interface_without_addresses_has_one_all_the_same() {
-        let link_local = eui64_link_local(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
-        assert_eq!(link_local, "fe80::5054:ff:fe12:3456".parse::<Ipv6Addr>().unwrap());
     }
 }

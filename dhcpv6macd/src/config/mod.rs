@@ -12,17 +12,22 @@ mod parse;
 pub mod settings;
 pub mod table;
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+};
 
 pub use self::access::AccessFiles;
 pub(crate) use self::named_files::open_regular;
 pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,
+    local::Local,
     policy::{Access, BaseAddress, BootPolicy, Lifetimes, MacSources, Policy},
     router::Advertised,
     wire::{
-        Duid, Prefix,
+        Duid, MacAddr, Prefix,
         dhcpv6::{OptionCode, ServerOption},
     },
 };
@@ -92,6 +97,13 @@ impl Config {
             access,
             ..policy
         }
+    }
+
+    /// What is ours on an interface that has this MAC and these addresses, sorted.
+    #[must_use]
+    pub fn local(&self, mac: MacAddr, link_local: Ipv6Addr, addresses: Box<[Ipv6Addr]>) -> Local {
+        let tftp_port = self.tftp.map(|listen| listen.port());
+        Local { mac, link_local, addresses, dhcpv6_port: self.dhcpv6_port, tftp_port }
     }
 
     /// What can be meant, but hardly is.

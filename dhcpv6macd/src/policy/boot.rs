@@ -54,6 +54,14 @@ pub struct BootPolicy {
     pub tftp: Option<TftpPolicy>,
 }
 
+impl BootPolicy {
+    /// Would machines in PXE be told nothing, for want of a server's address?
+    #[must_use]
+    pub fn lacks_server(&self, base_address: BaseAddress, own_addresses: &[Ipv6Addr]) -> bool {
+        self.tftp.is_some_and(|tftp| tftp.server(base_address, own_addresses).is_none())
+    }
+}
+
 /// What the operator decided about TFTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TftpPolicy {

@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, fmt, net::Ipv6Addr, sync::Arc};
 use super::{CaptureError, CaptureFile};
 use crate::{
     config::Config,
-    local::Local,
     policy::Access,
     respond::Site,
     wire::{
@@ -16,8 +15,6 @@ use crate::{
 
 /// Where nobody served: an address that nobody else has, administered locally.
 const STAND_IN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 5, 0x47]);
-/// The link-local address that is made from it (RFC 4291 appendix A).
-const STAND_IN_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 0x547);
 /// Own addresses, no more than the steering program knows.
 const ADDRESSES_MAX: usize = 256;
 
@@ -102,30 +99,20 @@ impl Assumed {
         let mut addresses: Vec<_> = seen.addresses(mac).filter(|address| !address.is_multicast()).collect();
         let link_local = addresses.iter().find(|address| address.is_unicast_link_local()).copied();
         let link_local = link_local.unwrap_or_else(|| {
-            addresses.push(STAND_IN_LINK_LOCAL);
-            STAND_IN_LINK_LOCAL
+            addresses.push(mac.link_local());
+            mac.link_local()
         });
-        let has_stand_in_boot_server = lacks_boot_server(config, &addresses);
+        let has_stand_in_boot_server = config.boot.lacks_server(config.base_address, &addresses);
         if has_stand_in_boot_server {
             addresses.push(config.base_address.prefix());
         }
         addresses.sort_unstable();
         addresses.dedup();
-        let local = Local {
-            mac,
-            link_local,
-            addresses: addresses.into(),
-            dhcpv6_port: config.dhcpv6_port,
-            tftp_port: config.tftp.map(|tftp| tftp.port()),
-        };
+        let local = config.local(mac, link_local, addresses.into());
         let duid = || server.map_or_else(|| Duid::link_layer(mac), |server| server.duid.clone());
         let policy = config.policy(duid, access);
         Self { site: Site::new(local, Arc::new(policy)), is_seen: server.is_some(), has_stand_in_boot_server }
     }
-}
-
-fn lacks_boot_server(config: &Config, addresses: &[Ipv6Addr]) -> bool {
-    config.boot.tftp.is_some_and(|tftp| tftp.server(config.base_address, addresses).is_none())
 }
 
 /// In one line.

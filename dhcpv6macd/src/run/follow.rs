@@ -167,11 +167,5 @@ pub(super) fn tell_of_link(interface: &str, state: LinkState) {
 
 /// What is ours, as the workers see it.
 pub(super) fn local(config: &Config, facts: &Facts) -> Local {
-    Local {
-        mac: facts.mac,
-        link_local: facts.link_local,
-        addresses: facts.addresses.clone(),
-        dhcpv6_port: config.dhcpv6_port,
-        tftp_port: config.tftp.map(|listen| listen.port()),
-    }
+    config.local(facts.mac, facts.link_local, facts.addresses.clone())
 }

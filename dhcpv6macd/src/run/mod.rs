@@ -101,7 +101,7 @@ impl<'a> Daemon<'a> {
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
         let local = follow::local(config, &facts);
         let policy = Arc::new(policy(config, &facts)?);
-        refuse_without_boot_server(&policy, &facts, &interface.name)?;
+        obstacles::refuse_without_boot_server(config, &facts)?;
         for warning in config.warnings() {
             warn!("{warning}");
         }
@@ -182,16 +182,6 @@ impl<'a> Daemon<'a> {
 
 fn workers_default() -> usize {
     thread::available_parallelism().map_or(1, Into::into).min(WORKERS_DEFAULT_MAX)
-}
-
-/// Machines in PXE are to be told where to load iPXE from.
-fn refuse_without_boot_server(policy: &Policy, facts: &Facts, interface: &str) -> Result<(), StartError> {
-    match policy.boot.tftp {
-        Some(tftp) if tftp.server(policy.base_address, &facts.addresses).is_none() => {
-            Err(StartError::NoBootServer { interface: interface.to_owned(), base_address: policy.base_address })
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// The policy as the files say now.

@@ -88,6 +88,15 @@ pub(super) async fn refuse_behind_bridge(
     }
 }
 
+/// Machines in PXE are to be told where to load iPXE from.
+pub(super) fn refuse_without_boot_server(config: &Config, facts: &Facts) -> Result<(), StartError> {
+    let base_address = config.base_address;
+    if config.boot.lacks_server(base_address, &facts.addresses) {
+        return Err(StartError::NoBootServer { interface: config.interface.clone(), base_address });
+    }
+    Ok(())
+}
+
 /// Takes our ports from everybody else; held until dropped.
 pub(super) fn hold_ports(interface: &str, local: &Local) -> Result<Vec<OwnedFd>, StartError> {
     let hold = |number| {

@@ -22,7 +22,14 @@ impl MacAddr {
         matches!(self.0, [0, 0, 0, 0, 0, 0])
     }
 
-    /// The MAC that a link-local address was made from, where it was (RFC 4291 appendix A, modified EUI-64).
+    /// The link-local address that an interface with this MAC gives itself (RFC 4291 appendix A, modified EUI-64).
+    #[must_use]
+    pub fn link_local(self) -> Ipv6Addr {
+        let [a, b, c, d, e, f] = self.0;
+        Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+    }
+
+    /// The MAC that such a link-local address was made from, where it was.
     #[must_use]
     pub fn of_link_local(address: Ipv6Addr) -> Option<Self> {
         match address.octets() {
@@ -89,6 +96,16 @@ mod tests {
     use super::*;
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0xAB, 0xcd, 0xef]);
+
+    #[test]
+    fn a_link_local_address_is_made_from_a_mac_and_tells_it() {
+        let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+        assert_eq!(mac.link_local(), "fe80::5054:ff:fe12:3456".parse::<Ipv6Addr>().unwrap());
+        assert_eq!(MacAddr::of_link_local(mac.link_local()), Some(mac));
+        for other in ["fe80::1", "2001:db8::5054:ff:fe12:3456", "fe80:1::5054:ff:fe12:3456"] {
+            assert_eq!(MacAddr::of_link_local(other.parse().unwrap()), None, "{other}");
+        }
+    }
 
     #[test]
     fn every_common_spelling_is_read() {
