@@ -18,8 +18,8 @@ use crate::{
 pub enum Task {
     /// Serve.
     Run(Box<Config>),
-    /// Show the configuration in force, and do nothing.
-    Check(Settings),
+    /// Show the configuration in force, and what is odd about it, and do nothing.
+    Check(Settings, Box<Config>),
     /// Answer what is in a capture.
     Replay(Box<Config>, Files),
 }
@@ -61,7 +61,8 @@ pub fn parse(
         return Ok(Task::Replay(config.into(), files));
     }
     let config = Config::new(&settings)?;
-    Ok(if matches.get_flag(CHECK) { Task::Check(settings) } else { Task::Run(config.into()) })
+    let config = config.into();
+    Ok(if matches.get_flag(CHECK) { Task::Check(settings, config) } else { Task::Run(config) })
 }
 
 fn settings(
@@ -177,7 +178,7 @@ mod tests {
     fn settings(words: &[&str]) -> Settings {
         let words = ["dhcpv6macd"].iter().chain(words).chain(&["--check"]).map(OsString::from);
         match parse(words, iter::empty()).unwrap() {
-            Task::Check(settings) => settings,
+            Task::Check(settings, _) => settings,
             task @ (Task::Run(_) | Task::Replay(..)) => panic!("{task:?}"),
         }
     }

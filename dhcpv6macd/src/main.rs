@@ -8,7 +8,7 @@ use std::{
 
 use dhcpv6macd::{
     cli::{self, CliError, Task},
-    config::Config,
+    config::{Config, Settings},
     log,
     replay::{self, ReplayError},
     run::{RunError, run},
@@ -20,15 +20,22 @@ const REFUSED: u8 = 2;
 fn main() -> ExitCode {
     match cli::parse(env::args_os(), env::vars_os()) {
         Ok(Task::Run(config)) => serve(&config),
-        Ok(Task::Check(settings)) => match write!(io::stdout(), "{settings}") {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => refuse(&format!("cannot write to standard output: {error}"), 1),
-        },
+        Ok(Task::Check(settings, config)) => check(&settings, &config),
         Ok(Task::Replay(config, files)) => show(replay::run(&config, &files, io::stdout().lock())),
         // Help or version.
         Err(CliError::Usage(shown)) if !shown.use_stderr() => shown.exit(),
         Err(error) => refuse(&error.to_string(), REFUSED),
     }
+}
+
+fn check(settings: &Settings, config: &Config) -> ExitCode {
+    if let Err(error) = write!(io::stdout(), "{settings}") {
+        return refuse(&format!("cannot write to standard output: {error}"), 1);
+    }
+    for warning in config.warnings() {
+        tell(&format!("warning: {warning}"));
+    }
+    ExitCode::SUCCESS
 }
 
 fn serve(config: &Config) -> ExitCode {
@@ -52,12 +59,16 @@ fn show(replayed: Result<(), ReplayError>) -> ExitCode {
     }
 }
 
-/// One line on standard error. What it quotes may hold anything, which is not for a terminal to obey.
 fn refuse(line: &str, status: u8) -> ExitCode {
+    tell(line);
+    ExitCode::from(status)
+}
+
+/// One line on standard error. What it quotes may hold anything, which is not for a terminal to obey.
+fn tell(line: &str) {
     let line = escaped(line);
     // Who has closed it hears the status alone.
     drop(writeln!(io::stderr(), "dhcpv6macd: {line}"));
-    ExitCode::from(status)
 }
 
 /// A text with its control characters, line ends among them, as Rust writes them.

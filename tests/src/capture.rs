@@ -134,6 +134,6 @@ fn config() -> Config {
     let words = ["dhcpv6macd", "replay", "capture", "--base-address", &base].map(OsString::from);
     match cli::parse(words.into_iter(), iter::empty()).expect("a prefix is enough") {
         Task::Replay(config, _) => *config,
-        Task::Run(_) | Task::Check(_) => unreachable!("a replay was asked for"),
+        Task::Run(_) | Task::Check(..) => unreachable!("a replay was asked for"),
     }
 }

@@ -72,6 +72,18 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn check_names_what_is_odd_beside_what_is_in_force() {
+    let odd = ["-tftp-listen-addr", ":6969", "--check"];
+    let (status, shown, errors) = run(&[&LEAST[..], &odd].concat(), &[]);
+    assert_eq!(status, Some(0));
+    assert!(
+        bare(&shown).iter().any(|line| line.starts_with("tftp-listen-addr") && line.ends_with("= \":6969\"")),
+        "{shown}"
+    );
+    assert!(errors.starts_with("dhcpv6macd: warning: TFTP is not on port 69"), "{errors}");
+}
+
+#[test]
 fn a_refusal_is_one_line_with_status_2() {
     let directory = TempDir::new().unwrap();
     let fifo = directory.path().join("fifo");

@@ -45,7 +45,7 @@ impl Settings {
             };
             let text = text_of(value.get_ref()).ok_or_else(|| ConfigError::Value {
                 place: format!("{}: {name}", place()),
-                what: format!("text, a whole number or a list of texts is expected, not {}", kind(value.get_ref())),
+                what: format!("text, a whole number or a list of texts is expected, {}", kind(value.get_ref())),
             })?;
             settings.set(setting, text, Origin::File(path.to_owned(), line));
         }
@@ -67,22 +67,23 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
         DeValue::String(text) => Some(text.clone().into_owned()),
         DeValue::Integer(integer) => Some(integer.as_str().to_owned()),
         // A list is its texts with commas between them.
-        DeValue::Array(values) => {
+        DeValue::Array(values) if !values.is_empty() => {
             let texts: Option<Vec<_>> = values.iter().map(|value| value.get_ref().as_str()).collect();
             texts.map(|texts| texts.join(","))
         }
-        DeValue::Boolean(_) | DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+        DeValue::Array(_) | DeValue::Boolean(_) | DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
 }
 
 /// What a value is that is neither text nor a whole number.
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::Array(_) => "another list",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or a time",
-        DeValue::Table(_) => "a table",
-        DeValue::Float(_) | DeValue::Integer(_) | DeValue::String(_) => "another number",
+        DeValue::Array(values) if values.is_empty() => "not an empty list; leave the setting out",
+        DeValue::Array(_) => "not another list",
+        DeValue::Boolean(_) => "not true or false",
+        DeValue::Datetime(_) => "not a date or a time",
+        DeValue::Table(_) => "not a table",
+        DeValue::Float(_) | DeValue::Integer(_) | DeValue::String(_) => "not another number",
     }
 }
 
@@ -122,6 +123,10 @@ mod tests {
             (
                 "interface = [1]",
                 "lab.toml:1: interface: text, a whole number or a list of texts is expected, not another list",
+            ),
+            (
+                "dns-servers = []",
+                "lab.toml:1: dns-servers: text, a whole number or a list of texts is expected, not an empty list; leave the setting out",
             ),
             ("\n[lab]\n", "lab.toml:2: there is no setting lab"),
             ("workers = 1\nworkers = 2", "lab.toml:2: duplicate key"),

@@ -20,11 +20,12 @@ use std::{
 
 pub use self::access::AccessFiles;
 pub(crate) use self::named_files::open_regular;
+use self::options::TFTP_PORT;
 pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,
     local::Local,
-    policy::{Access, BaseAddress, BootPolicy, Lifetimes, MacSources, Policy},
+    policy::{Access, BaseAddress, BootPolicy, ImageSet, Lifetimes, MacSources, Policy},
     router::Advertised,
     wire::{
         Duid, MacAddr, Prefix,
@@ -113,8 +114,7 @@ impl Config {
         let has_dns = self.options.iter().any(|option| option.code == OptionCode::DNS_SERVERS);
         let no_dns =
             "the boot URL's host has a name, and there are no --dns-servers: UEFI HTTP boot ignores such an offer";
-        const WELL_KNOWN: u16 = 69;
-        let has_other_port = self.boot.tftp.is_some_and(|tftp| tftp.port != WELL_KNOWN);
+        let has_other_port = self.boot.tftp.is_some_and(|tftp| tftp.port != TFTP_PORT);
         let other_port =
             "TFTP is not on port 69: firmware knows no other, and will find nothing at the URL that PXE is told";
         [(names_its_host && !has_dns, no_dns), (has_other_port, other_port)]
@@ -136,10 +136,10 @@ pub struct IpxeImages {
 }
 
 impl IpxeImages {
-    /// How many there are.
+    /// Which there are.
     #[must_use]
-    pub fn count(&self) -> usize {
-        [&self.x86_64, &self.arm64, &self.riscv64].into_iter().flatten().count()
+    pub fn set(&self) -> ImageSet {
+        ImageSet { x86_64: self.x86_64.is_some(), arm64: self.arm64.is_some(), riscv64: self.riscv64.is_some() }
     }
 }
 

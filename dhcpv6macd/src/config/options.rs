@@ -16,6 +16,8 @@ use crate::{
     wire::dhcpv6::ServerOption,
 };
 
+/// The only port that firmware loads from (RFC 3617 has no other).
+pub(super) const TFTP_PORT: u16 = 69;
 /// Bytes of all options together, so that every reply has room for them beside a boot URL.
 const OPTIONS_MAX: usize = 512;
 
@@ -62,11 +64,16 @@ impl Texts<'_> {
     ) -> Result<BootPolicy, ConfigError> {
         let http = self.optional("http-boot-url-template", |text| UrlTemplate::new(text, base_address, interface))?;
         let named = self.optional("boot-server-address", reachable)?;
-        let tftp = tftp.map(|listen| {
-            // One that machines cannot reach is for somebody else.
-            let own = if let IpAddr::V6(own) = listen.ip() { Some(own).filter(is_reachable) } else { None };
-            TftpPolicy { port: listen.port(), server: named.or(own), has_several: images.count() > 1 }
-        });
+        let tftp = match (tftp, named) {
+            (Some(listen), _) => {
+                // One that machines cannot reach is for somebody else.
+                let own = if let IpAddr::V6(own) = listen.ip() { Some(own).filter(is_reachable) } else { None };
+                Some(TftpPolicy { port: listen.port(), server: named.or(own), images: images.set() })
+            }
+            // Somebody else serves TFTP.
+            (None, Some(_)) => Some(TftpPolicy { port: TFTP_PORT, server: named, images: images.set() }),
+            (None, None) => None,
+        };
         Ok(BootPolicy { http, tftp })
     }
 

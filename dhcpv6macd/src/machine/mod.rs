@@ -91,11 +91,16 @@ impl Machines {
     /// Forgets the quarter that was not seen for the longest time, so that there is room for many before it is looked for again.
     fn make_room(&mut self) {
         let mut seen: Vec<_> = self.machines.values().map(|machine| machine.seen).collect();
-        let (_, limit, _) = seen.select_nth_unstable(self.max / 4);
-        let limit = *limit;
-        let before = self.machines.len();
-        self.machines.retain(|_, machine| machine.seen > limit);
-        self.forgotten += (before - self.machines.len()) as u64;
+        let quarter = self.max / 4;
+        let (_, &mut limit, _) = seen.select_nth_unstable(quarter);
+        // Many may have been seen at the very same instant.
+        let mut left = quarter + 1;
+        self.machines.retain(|_, machine| {
+            let goes = left > 0 && machine.seen <= limit;
+            left -= usize::from(goes);
+            !goes
+        });
+        self.forgotten += (quarter + 1 - left) as u64;
     }
 }
 
@@ -189,6 +194,16 @@ mod tests {
         let finding = Finding::ForeignMac(MacAddr([2, 0, 0, 0, 0, 0x99]));
         assert_eq!(found(&[(BootStage::Other, dock), (BootStage::Other, dock)]), [finding]);
         assert_eq!(found(&[(BootStage::Other, &[&b"\0\x03\0\x01"[..], &MAC.0].concat())]), []);
+    }
+
+    #[test]
+    fn of_those_that_were_seen_at_once_no_more_go_than_must() {
+        let mut machines = Machines::new(8);
+        let now = Instant::now();
+        for number in 0..9_u8 {
+            assert_eq!(machines.observe(&seen(MacAddr([2, 0, 0, 0, 0, number]), BootStage::Pxe, ONE), now).count(), 0);
+        }
+        assert_eq!((machines.machines.len(), machines.forgotten()), (6, 3));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::wire::{
     dhcpv6::{Architectures, Classes, Processor},
 };
 
+/// Architectures that a machine which is told a boot file may name; firmware names one or two.
+const ARCHITECTURES_MAX: usize = 16;
+
 /// Which stage of a boot asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BootStage {
@@ -69,8 +72,23 @@ pub struct TftpPolicy {
     pub port: u16,
     /// The server, where it is not the interface's own address in the prefix.
     pub server: Option<Ipv6Addr>,
-    /// Are there images for several kinds of processor, each with a name of its own?
-    pub has_several: bool,
+    /// What there is an iPXE for.
+    pub images: ImageSet,
+}
+
+/// The kinds of processor that there is an iPXE for: where there are several, each with a name of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the field's own names")]
+pub struct ImageSet {
+    pub x86_64: bool,
+    pub arm64: bool,
+    pub riscv64: bool,
+}
+
+impl ImageSet {
+    fn are_several(self) -> bool {
+        [self.x86_64, self.arm64, self.riscv64].into_iter().filter(|is_there| *is_there).count() > 1
+    }
 }
 
 impl TftpPolicy {
@@ -94,13 +112,15 @@ pub struct BootFiles {
     tftp: Option<TftpFiles>,
 }
 
-/// iPXE on a TFTP server, for each kind of processor.
+/// iPXE on a TFTP server, for each kind of processor that there is one for.
 #[derive(Clone, Debug)]
 struct TftpFiles {
-    arm64: UrlTemplate,
-    riscv64: UrlTemplate,
-    /// x86-64, and whoever does not say.
-    other: UrlTemplate,
+    /// Also for whoever does not say what it is.
+    x86_64: Option<UrlTemplate>,
+    arm64: Option<UrlTemplate>,
+    riscv64: Option<UrlTemplate>,
+    /// For what iPXE has no build of its own.
+    other: Option<UrlTemplate>,
 }
 
 /// What a reply says about booting.
@@ -116,16 +136,7 @@ impl BootFiles {
     /// What the operator decided, with the TFTP server at the address that the interface has now.
     #[must_use]
     pub fn new(policy: &BootPolicy, base_address: BaseAddress, own_addresses: &[Ipv6Addr]) -> Self {
-        let tftp = policy.tftp.and_then(|tftp| {
-            let server = tftp.server(base_address, own_addresses)?;
-            let file =
-                |name: &str| UrlTemplate::tftp(server, tftp.port, if tftp.has_several { name } else { "ipxe.efi" });
-            Some(TftpFiles {
-                arm64: file("ipxe-arm64.efi"),
-                riscv64: file("ipxe-riscv64.efi"),
-                other: file("ipxe.efi"),
-            })
-        });
+        let tftp = policy.tftp.and_then(|tftp| Some(TftpFiles::new(tftp, tftp.server(base_address, own_addresses)?)));
         Self { http: policy.http.clone(), tftp }
     }
 
@@ -140,23 +151,44 @@ impl BootFiles {
     ) -> Option<Boot<'a>> {
         let template = match stage {
             BootStage::HttpBoot | BootStage::Ipxe => self.http.as_ref()?,
-            BootStage::Pxe => self.tftp.as_ref()?.image(architectures.processor()),
+            BootStage::Pxe => self.tftp.as_ref()?.image(architectures)?,
             BootStage::Other => return None,
         };
+        if architectures.count() > ARCHITECTURES_MAX {
+            return None;
+        }
         let url = BootUrl { template, mac, address, architectures };
         Some(Boot { url, is_http_offer: stage == BootStage::HttpBoot })
     }
 }
 
 impl TftpFiles {
-    fn image(&self, processor: Processor) -> &UrlTemplate {
-        match processor {
+    /// A single image, or none of ours, is for whoever asks; of several each machine is told its own or nothing.
+    fn new(tftp: TftpPolicy, server: Ipv6Addr) -> Self {
+        let TftpPolicy { port, images, .. } = tftp;
+        let file = |is_there: bool, name: &str| is_there.then(|| UrlTemplate::tftp(server, port, name));
+        let plain = |is_there| file(is_there, "ipxe.efi");
+        if images.are_several() {
+            Self {
+                x86_64: plain(images.x86_64),
+                arm64: file(images.arm64, "ipxe-arm64.efi"),
+                riscv64: file(images.riscv64, "ipxe-riscv64.efi"),
+                other: None,
+            }
+        } else {
+            Self { x86_64: plain(true), arm64: plain(true), riscv64: plain(true), other: plain(true) }
+        }
+    }
+
+    fn image(&self, architectures: Architectures<'_>) -> Option<&UrlTemplate> {
+        let image = match architectures.processor() {
+            _ if architectures.count() == 0 => &self.x86_64,
+            Processor::X86_64 => &self.x86_64,
             Processor::Arm64 => &self.arm64,
             Processor::RiscV64 => &self.riscv64,
-            Processor::X86_64 | Processor::I386 | Processor::Arm32 | Processor::RiscV32 | Processor::Unknown => {
-                &self.other
-            }
-        }
+            Processor::I386 | Processor::Arm32 | Processor::RiscV32 | Processor::Unknown => &self.other,
+        };
+        image.as_ref()
     }
 }
 
@@ -191,7 +223,8 @@ mod tests {
     #[test]
     fn each_stage_gets_the_file_that_moves_it_on() {
         let http = Some(UrlTemplate::new("http://h/{{.MAC}}", base(), "eth1").unwrap());
-        let tftp = Some(TftpPolicy { port: 69, server: None, has_several: true });
+        let images = ImageSet { x86_64: true, arm64: true, riscv64: false };
+        let tftp = Some(TftpPolicy { port: 69, server: None, images });
         let url = |policy: &BootPolicy, stage, architecture: u8| {
             let files = BootFiles::new(policy, base(), &addresses(&["2001:db8::1"]));
             let architectures = [0, architecture];
@@ -205,10 +238,27 @@ mod tests {
         assert_eq!(url(&both, BootStage::Ipxe, 7), Some((http_url, false)));
         assert_eq!(url(&both, BootStage::Pxe, 7), Some((tftp_url("ipxe.efi"), false)));
         assert_eq!(url(&both, BootStage::Pxe, 11), Some((tftp_url("ipxe-arm64.efi"), false)));
+        assert_eq!([27, 6].map(|architecture| url(&both, BootStage::Pxe, architecture)), [None, None], "no image");
         assert_eq!(url(&both, BootStage::Other, 7), None);
-        let one = BootPolicy { http: None, tftp: tftp.map(|tftp| TftpPolicy { has_several: false, ..tftp }) };
+        let x86_64 = ImageSet { arm64: false, ..images };
+        let one = BootPolicy { http: None, tftp: tftp.map(|tftp| TftpPolicy { images: x86_64, ..tftp }) };
         assert_eq!(url(&one, BootStage::Pxe, 11), Some((tftp_url("ipxe.efi"), false)));
         assert_eq!(url(&one, BootStage::Ipxe, 7), None);
         assert!(url(&BootPolicy { http, tftp: None }, BootStage::Pxe, 7).is_none());
+    }
+
+    #[test]
+    fn who_does_not_say_what_it_is_gets_x86_64_and_who_says_too_much_nothing() {
+        let images = ImageSet { x86_64: true, arm64: true, riscv64: true };
+        let policy = BootPolicy { http: None, tftp: Some(TftpPolicy { port: 69, server: None, images }) };
+        let files = BootFiles::new(&policy, base(), &addresses(&["2001:db8::1"]));
+        let url = |architectures: &[u8]| {
+            let boot = files.of(BootStage::Pxe, MAC, base().address_of(MAC), Architectures::of(architectures));
+            boot.map(|boot| boot.url.to_string())
+        };
+        assert!(url(&[]).is_some_and(|url| url.ends_with("/ipxe.efi")));
+        let many = [0, 11].repeat(ARCHITECTURES_MAX + 1);
+        assert!(url(&many[2..]).is_some_and(|url| url.ends_with("/ipxe-arm64.efi")));
+        assert_eq!(url(&many), None);
     }
 }

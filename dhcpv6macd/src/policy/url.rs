@@ -12,7 +12,7 @@ use upon::{Engine, Syntax};
 use super::BaseAddress;
 use crate::wire::{
     MacAddr,
-    dhcpv6::{Architectures, Writer},
+    dhcpv6::{Architecture, Architectures, Writer},
 };
 
 /// A template of a boot URL that was tried: text with `{{.MAC}}`, `{{.Address}}`, `{{.Arch}}`, `{{.Payload}}`, `{{.BaseAddress}}`
@@ -26,6 +26,8 @@ enum Piece {
     Text(Box<str>),
     /// What differs from one to the other, and what it is put through, first things first.
     Field(Field, Box<[Function]>),
+    /// What a machine says it can boot.
+    Payload(Payload),
 }
 
 /// What differs from machine to machine.
@@ -34,7 +36,15 @@ enum Field {
     Mac,
     Address,
     Arch,
-    Payload,
+}
+
+/// The payload, put through its functions: written once for each machine that firmware is for, which names one architecture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Payload {
+    functions: Box<[Function]>,
+    of_none: Box<str>,
+    /// By the architecture's number.
+    of_one: Box<[Box<str>]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,14 +157,14 @@ fn pieces(symbolic: &str) -> Box<[Piece]> {
 
 fn field(mark: &str) -> Option<Piece> {
     let mut letters = mark.chars();
-    let field = match letters.next()? {
-        'M' => Field::Mac,
-        'A' => Field::Address,
-        'C' => Field::Arch,
-        _ => Field::Payload,
-    };
-    let functions = letters.map(|letter| if letter == 'l' { Function::Lower } else { Function::UrlQuery });
-    Some(Piece::Field(field, functions.collect()))
+    let field = letters.next()?;
+    let functions = letters.map(|letter| if letter == 'l' { Function::Lower } else { Function::UrlQuery }).collect();
+    Some(match field {
+        'M' => Piece::Field(Field::Mac, functions),
+        'A' => Piece::Field(Field::Address, functions),
+        'C' => Piece::Field(Field::Arch, functions),
+        _ => Piece::Payload(Payload::new(functions)),
+    })
 }
 
 /// The error in one line, with what it is about.
@@ -212,6 +222,7 @@ impl fmt::Display for BootUrl<'_> {
             match piece {
                 Piece::Text(text) => formatter.write_str(text)?,
                 Piece::Field(field, functions) => self.field(*field, &mut Through { functions, out: formatter })?,
+                Piece::Payload(payload) => payload.write(self.architectures, formatter)?,
             }
         }
         Ok(())
@@ -224,7 +235,35 @@ impl BootUrl<'_> {
             Field::Mac => write!(out, "{}", self.mac),
             Field::Address => write!(out, "{}", self.address),
             Field::Arch => write!(out, "{}", self.architectures.processor()),
-            Field::Payload => write_payload(self.architectures, out),
+        }
+    }
+}
+
+impl Payload {
+    fn new(functions: Box<[Function]>) -> Self {
+        let written = |numbers: &[u8]| {
+            let mut text = String::new();
+            // A text takes all that is written, and so few architectures fit.
+            let written =
+                write_payload(Architectures::of(numbers), &mut Through { functions: &functions, out: &mut text });
+            debug_assert!(written.is_ok(), "{numbers:?}");
+            text.into()
+        };
+        let of_none = written(&[]);
+        let of_one = Architecture::named().map(|architecture| written(&architecture.0.to_be_bytes())).collect();
+        Self { of_none, of_one, functions }
+    }
+
+    fn write(&self, architectures: Architectures<'_>, out: &mut impl fmt::Write) -> fmt::Result {
+        let mut each = architectures.iter();
+        let ready = match (each.next(), each.next()) {
+            (None, _) => Some(&self.of_none),
+            (Some(Architecture(number)), None) => self.of_one.get(usize::from(number)),
+            (Some(_), Some(_)) => None,
+        };
+        match ready {
+            Some(ready) => out.write_str(ready),
+            None => write_payload(architectures, &mut Through { functions: &self.functions, out }),
         }
     }
 }
@@ -243,7 +282,7 @@ fn write_payload(architectures: Architectures<'_>, out: &mut impl fmt::Write) ->
     write!(out, "{}", Base64Display::new(bytes.get(..length).unwrap_or_default(), &STANDARD))
 }
 
-/// Bytes of a payload's JSON: those of some twenty architectures, while firmware names one or two.
+/// Bytes of a payload's JSON: those of more architectures than a machine may name that is told a boot file.
 const JSON_MAX: usize = 768;
 
 /// Text on its way through functions.

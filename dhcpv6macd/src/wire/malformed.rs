@@ -23,6 +23,8 @@ pub enum Malformed {
     DuidLength,
     /// A second Client Identifier or Server Identifier.
     DuplicateIdentifier,
+    /// A second Relay Message, Interface-Id, relay source port or client link-layer address in one relay agent's message.
+    DuplicateRelayOption,
     /// A relay agent's message with nothing in it.
     NothingRelayed,
     /// More relay agents than [`RELAYS_MAX`](super::dhcpv6::RELAYS_MAX).
@@ -35,7 +37,7 @@ pub enum Malformed {
 
 impl Malformed {
     /// Every kind, in order of declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Length,
         Self::Checksum,
         Self::NoChecksum,
@@ -46,6 +48,7 @@ impl Malformed {
         Self::OptionLength,
         Self::DuidLength,
         Self::DuplicateIdentifier,
+        Self::DuplicateRelayOption,
         Self::NothingRelayed,
         Self::TooManyRelays,
         Self::TooManyOptions,
@@ -66,6 +69,7 @@ impl Malformed {
             Self::OptionLength => "drop_option_length",
             Self::DuidLength => "drop_duid_length",
             Self::DuplicateIdentifier => "drop_duplicate_identifier",
+            Self::DuplicateRelayOption => "drop_duplicate_relay_option",
             Self::NothingRelayed => "drop_nothing_relayed",
             Self::TooManyRelays => "drop_too_many_relays",
             Self::TooManyOptions => "drop_too_many_options",

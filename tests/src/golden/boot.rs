@@ -123,10 +123,10 @@ fn pxe() -> Vec<Row> {
             advertise().given(IAID).boots(&url("ipxe-arm64.efi")),
         ),
         Row::answered(
-            "P4_an_architecture_that_nobody_knows",
-            "gets the file of most",
+            "P4_an_architecture_without_an_image",
+            "gets its address, and no file that it could not run",
             &message(SOLICIT).pxe(&[0xff, 0xff]).ia_na(IAID, &[]),
-            advertise().given(IAID).boots(&url("ipxe.efi")),
+            advertise().given(IAID).dns(),
         ),
         Row::answered(
             "P4_no_architecture",

@@ -23,7 +23,7 @@ pub use answer::{Answer, Association, decode, open};
 use anyhow::Result;
 use dhcpv6macd::{
     local::Local,
-    policy::{Access, BaseAddress, BootPolicy, Policy, TftpPolicy, UrlTemplate},
+    policy::{Access, BaseAddress, BootPolicy, ImageSet, Policy, TftpPolicy, UrlTemplate},
     respond::{Reason, Site},
     wire::{
         Duid, MacAddr,
@@ -160,7 +160,11 @@ pub fn policy() -> Policy {
         .into(),
         boot: BootPolicy {
             http: Some(http),
-            tftp: Some(TftpPolicy { port: 69, server: Some(OUR_ADDRESS), has_several: true }),
+            tftp: Some(TftpPolicy {
+                port: 69,
+                server: Some(OUR_ADDRESS),
+                images: ImageSet { x86_64: true, arm64: true, riscv64: true },
+            }),
         },
         access: Access { allow: None, deny: DENIED.to_string().parse().ok() },
         ..Policy::new(base_address, Duid::link_layer(LOCAL_MAC))

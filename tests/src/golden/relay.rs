@@ -25,6 +25,8 @@ pub(super) fn rows() -> Vec<Row> {
 const AGENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa0]);
 const AGENT: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 0xa0);
 const LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 1);
+/// An option that says nothing to us: Remote-ID (RFC 4649).
+const IGNORED: u16 = 37;
 /// A link-local address that no MAC is in.
 const PRIVATE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x1234, 0x5678, 0x9abc, 0xdef0);
 
@@ -230,7 +232,11 @@ fn malformed() -> Vec<Row> {
     let cut = |length| whole.get(..length).unwrap_or_default();
     let empty = around(0, LINK, AGENT, &[], &[]);
     let short_port = around(0, LINK, AGENT, &option(RELAY_SOURCE_PORT, &[1]), solicit().bytes());
-    let many = around(0, LINK, AGENT, &option(INTERFACE_ID, b"").repeat(64), solicit().bytes());
+    let many = around(0, LINK, AGENT, &option(IGNORED, b"").repeat(64), solicit().bytes());
+    let twice = |code, data: &[u8]| around(0, LINK, AGENT, &option(code, data).repeat(2), solicit().bytes());
+    let two_macs = [link_layer(MACHINE), link_layer(OTHER_MACHINE)].concat();
+    let link_layer_twice = around(0, LINK, AGENT, &two_macs, solicit().bytes());
+    let two_messages = around(0, LINK, AGENT, &option(RELAY_MESSAGE, solicit().bytes()), solicit().bytes());
     vec![
         row("a byte short of its addresses", cut(33), Malformed::MessageLength),
         row("no options", cut(34), Malformed::NothingRelayed),
@@ -238,6 +244,10 @@ fn malformed() -> Vec<Row> {
         row("half of the message", cut(50), Malformed::OptionOverrun),
         row("a source port of one byte", &short_port, Malformed::OptionLength),
         row("65 options", &many, Malformed::TooManyOptions),
+        row("two messages", &two_messages, Malformed::DuplicateRelayOption),
+        row("two Interface-Ids", &twice(INTERFACE_ID, b"port 7"), Malformed::DuplicateRelayOption),
+        row("two source ports", &twice(RELAY_SOURCE_PORT, &[1, 2]), Malformed::DuplicateRelayOption),
+        row("two MACs", &link_layer_twice, Malformed::DuplicateRelayOption),
     ]
 }
 

@@ -21,6 +21,11 @@ pub enum Processor {
 }
 
 impl Architecture {
+    /// Each that has a name.
+    pub fn named() -> impl Iterator<Item = Self> {
+        (0..).map(Self).take(NAMES.len())
+    }
+
     /// Its name, as in the payload of a boot URL.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -70,6 +75,12 @@ impl<'a> Architectures<'a> {
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = Architecture> {
         self.0.as_chunks::<2>().0.iter().map(|number| Architecture(u16::from_be_bytes(*number)))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.0.len() / 2
     }
 
     /// The processor of the first one.

@@ -51,11 +51,13 @@ impl<'a> RelayForward<'a> {
             client_link_layer: None,
             relayed: &[],
         };
+        let mut read = OnlyOnce::default();
         for (index, option) in Options(options).enumerate() {
             let (code, data) = option?;
             if index >= OPTIONS_MAX {
                 return Err(Malformed::TooManyOptions);
             }
+            read.note(code)?;
             relay.read(code, data)?;
         }
         if relay.relayed.is_empty() { Err(Malformed::NothingRelayed) } else { Ok(relay) }
@@ -76,6 +78,24 @@ impl<'a> RelayForward<'a> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Which of the options that a relay agent's message has once (RFC 9915 section 21) were seen: whom to believe of two is nobody's guess.
+#[derive(Default)]
+struct OnlyOnce([bool; 4]);
+
+impl OnlyOnce {
+    fn note(&mut self, code: OptionCode) -> Result<(), Malformed> {
+        let [message, interface_id, source_port, link_layer] = &mut self.0;
+        let seen = match code {
+            OptionCode::RELAY_MESSAGE => message,
+            OptionCode::INTERFACE_ID => interface_id,
+            OptionCode::RELAY_SOURCE_PORT => source_port,
+            OptionCode::CLIENT_LINK_LAYER_ADDRESS => link_layer,
+            _ => return Ok(()),
+        };
+        if std::mem::replace(seen, true) { Err(Malformed::DuplicateRelayOption) } else { Ok(()) }
     }
 }
 
