@@ -36,8 +36,8 @@ impl MemoryTransmit {
 }
 
 impl Transmit for MemoryTransmit {
-    fn is_full(&self) -> bool {
-        self.queued.len() >= self.slots
+    fn has_room(&self, frames: usize) -> bool {
+        self.queued.len() + frames <= self.slots
     }
 
     fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {

@@ -1,5 +1,7 @@
 //! Frames in and frames out.
 
+use std::time::Instant;
+
 pub mod classic_bpf;
 pub mod memory;
 mod mmap;
@@ -20,10 +22,10 @@ pub trait Receive {
 
 /// Where frames go: a ring, or memory.
 pub trait Transmit {
-    /// Is there no room for another frame?
-    fn is_full(&self) -> bool;
+    /// Is there room for so many frames more?
+    fn has_room(&self, frames: usize) -> bool;
 
-    /// Lets `fill` write a frame and say its length; `None` sends nothing. Not to be called when [full](Self::is_full).
+    /// Lets `fill` write a frame and say its length; `None` sends nothing. Not to be called where there is no [room](Self::has_room).
     fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>);
 
     /// Sends what was written. Never blocks.
@@ -41,8 +43,20 @@ pub struct Flushed {
     pub queued: usize,
 }
 
-/// Answers one frame: what a worker does with each frame that comes in.
+/// What a worker does with the frames that come in.
 pub trait Answer {
-    /// Writes the reply to `frame`, a whole Ethernet frame, into `reply` and returns its length; `None` where there is none.
-    fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize>;
+    /// Takes a whole Ethernet frame that came at `now`, and transmits what is to be said to it at once.
+    ///
+    /// # Errors
+    ///
+    /// Where there is something to be said and no room for it.
+    fn answer(&mut self, frame: &[u8], now: Instant, transmit: &mut impl Transmit) -> Result<(), Full>;
+
+    /// Transmits what is due at `now`, as far as there is room, and says when there is more: by then at the latest this is to be called
+    /// again. `None` where only a frame brings more.
+    fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant>;
 }
+
+/// A frame found no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;

@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -22,7 +22,7 @@ use rustix::{
 };
 
 use super::{
-    Answer, Receive, Transmit,
+    Answer, Full, Receive, Transmit,
     ring::{ReceiveRing, RingStatistics, TransmitRing},
 };
 
@@ -66,25 +66,25 @@ fn add(counter: &AtomicU64, count: usize) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(count as u64), Ordering::Relaxed);
 }
 
-/// Answers one batch of frames and says how many there were, and how many replies wait for the next flush. Knows neither socket
-/// nor time: the same over rings and over memory.
+/// Answers one batch of frames, and goes on with what is due at `now`. Knows neither socket nor clock: the same over rings and over
+/// memory.
 pub fn serve_batch(
     receive: &mut impl Receive,
     transmit: &mut impl Transmit,
     answer: &mut impl Answer,
+    now: Instant,
     counters: &WorkerCounters,
 ) -> Served {
     let received = receive.receive(BATCH, |frame| {
-        if transmit.is_full() {
+        if answer.answer(frame, now, transmit) == Err(Full) {
             add(&counters.transmit_full, 1);
-        } else {
-            transmit.transmit(|reply| answer.answer(frame, reply));
         }
     });
+    let due = answer.resume(now, transmit);
     let flushed = transmit.flush();
     add(&counters.sent, flushed.sent);
     add(&counters.transmit_failed, flushed.failed);
-    Served { received, queued: flushed.queued }
+    Served { received, queued: flushed.queued, due }
 }
 
 /// What a [batch](serve_batch) came to.
@@ -94,6 +94,17 @@ pub struct Served {
     pub received: usize,
     /// Replies that wait for the next flush.
     pub queued: usize,
+    /// When there is more to be sent, if no frame comes before.
+    pub due: Option<Instant>,
+}
+
+impl Served {
+    /// How long to wait for a frame at most.
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        let until_due = self.due.map(|due| due.saturating_duration_since(now));
+        let until_flush = (self.queued > 0).then_some(RETRY);
+        [until_due, until_flush].into_iter().flatten().min()
+    }
 }
 
 /// Everything a worker's thread needs.
@@ -130,26 +141,29 @@ impl<A: Answer> Worker<A> {
         // A nap is as long as it says only without slack, of which a thread has more than a nap by default (`prctl(2)`).
         set_current_timer_slack(NonZeroU64::new(1))?;
         while !self.stop.is_requested() {
-            let served = self.serve();
+            let now = Instant::now();
+            let served = self.serve(now);
             if served.received == BATCH {
                 continue;
             }
+            // What is due already found no room.
+            let is_busy = served.received > 0 || served.due.is_some_and(|due| due <= now);
             match self.nap {
-                Some(nap) if served.received > 0 => thread::sleep(nap),
-                _ => self.wait((served.queued > 0).then_some(RETRY))?,
+                Some(nap) if is_busy => thread::sleep(nap),
+                _ => self.wait(served.patience(now))?,
             }
         }
         self.finish()
     }
 
-    fn serve(&mut self) -> Served {
-        serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, &self.counters)
+    fn serve(&mut self, now: Instant) -> Served {
+        serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, now, &self.counters)
     }
 
-    /// Who asked before the end is still answered.
+    /// Who asked before the end is still answered; what takes longer is not waited for.
     fn finish(mut self) -> io::Result<Finished<A>> {
         for _ in 0..LAST_BATCHES {
-            let served = self.serve();
+            let served = self.serve(Instant::now());
             if served.received == 0 && served.queued == 0 {
                 break;
             }
@@ -234,9 +248,19 @@ mod tests {
     struct Parrot;
 
     impl Answer for Parrot {
-        fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
-            reply.get_mut(..frame.len())?.copy_from_slice(frame);
-            (!frame.is_empty()).then_some(frame.len())
+        fn answer(&mut self, frame: &[u8], _: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
+            if !transmit.has_room(1) {
+                return Err(Full);
+            }
+            transmit.transmit(|reply| {
+                reply.get_mut(..frame.len())?.copy_from_slice(frame);
+                (!frame.is_empty()).then_some(frame.len())
+            });
+            Ok(())
+        }
+
+        fn resume(&mut self, _: Instant, _: &mut impl Transmit) -> Option<Instant> {
+            None
         }
     }
 
@@ -251,7 +275,8 @@ mod tests {
         let mut receive = MemoryReceive(frames.collect());
         let mut transmit = MemoryTransmit::new(BATCH, 60);
         let counters = WorkerCounters::default();
-        let mut batch = || serve_batch(&mut receive, &mut transmit, &mut Parrot, &counters).received;
+        let now = Instant::now();
+        let mut batch = || serve_batch(&mut receive, &mut transmit, &mut Parrot, now, &counters).received;
         assert_eq!([batch(), batch(), batch()], [BATCH, 100 - BATCH, 0]);
         assert_eq!(
             transmit.sent,
@@ -266,8 +291,8 @@ mod tests {
         let mut transmit = MemoryTransmit::new(2, 60);
         transmit.is_down = true;
         let counters = WorkerCounters::default();
-        let served = serve_batch(&mut receive, &mut transmit, &mut Parrot, &counters);
-        assert_eq!(served, Served { received: 5, queued: 0 });
+        let served = serve_batch(&mut receive, &mut transmit, &mut Parrot, Instant::now(), &counters);
+        assert_eq!(served, Served { received: 5, queued: 0, due: None });
         assert_eq!(counted(&counters), [("transmit_full", 3), ("transmit_failed", 2)]);
     }
 }

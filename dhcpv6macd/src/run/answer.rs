@@ -1,12 +1,12 @@
 //! The responder under a worker: it answers from what the interface and the policy are at this moment.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, Cache};
 
 use super::{observe::Observer, totals::Totals};
 use crate::{
-    datapath::Answer,
+    datapath::{Answer, Full, Transmit},
     respond::{Responder, Site},
 };
 
@@ -33,10 +33,20 @@ impl Answerer {
 }
 
 impl Answer for Answerer {
-    fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
-        // Why not, the responder has counted.
-        let answered = self.responder.frame(frame, self.site.load(), reply).ok()?;
-        self.observer.tell(&answered.reply.observation());
-        Some(answered.length)
+    fn answer(&mut self, frame: &[u8], now: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
+        if !transmit.has_room(1) {
+            return Err(Full);
+        }
+        transmit.transmit(|reply| {
+            // Why not, the responder has counted.
+            let answered = self.responder.frame(frame, self.site.load(), reply).ok()?;
+            self.observer.tell(&answered.reply.observation(), now);
+            Some(answered.length)
+        });
+        Ok(())
+    }
+
+    fn resume(&mut self, _: Instant, _: &mut impl Transmit) -> Option<Instant> {
+        None
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use crossbeam_queue::ArrayQueue;
@@ -19,6 +20,9 @@ const QUEUE: usize = 8192;
 /// Machines that a worker remembers having told of.
 const TOLD: usize = 1 << 15;
 
+/// How often what is no news is told all the same: whoever renews its address has been seen.
+const TELL_AGAIN: Duration = Duration::from_mins(10);
+
 /// The queue between the workers and the control plane.
 #[derive(Clone)]
 pub(super) struct Observations(Arc<ArrayQueue<Sighting>>);
@@ -31,7 +35,8 @@ impl Observations {
     /// A worker's end.
     pub(super) fn observer(&self) -> Observer {
         let told = vec![0; TOLD].into();
-        Observer { queue: Arc::clone(&self.0), told, hasher: RandomState::new(), dropped: 0 }
+        let (begun, hasher) = (Instant::now(), RandomState::new());
+        Observer { queue: Arc::clone(&self.0), told, begun, hasher, dropped: 0 }
     }
 
     /// How many are on their way.
@@ -75,14 +80,15 @@ pub(super) struct Observer {
     /// At the place of each machine the hash of what was told of it last. What two machines that share a place cost is that they are
     /// told of more often.
     told: Box<[u64]>,
+    begun: Instant,
     hasher: RandomState,
     dropped: u64,
 }
 
 impl Observer {
     /// Tells what is news, without waiting: what finds the queue full is dropped and counted.
-    pub(super) fn tell(&mut self, seen: &Observation<'_>) {
-        if !self.is_news(seen) {
+    pub(super) fn tell(&mut self, seen: &Observation<'_>, now: Instant) {
+        if !self.is_news(seen, now) {
             return;
         }
         if Sighting::new(seen).is_none_or(|sighting| self.queue.push(sighting).is_err()) {
@@ -90,15 +96,16 @@ impl Observer {
         }
     }
 
-    /// Was it something else that was told of this machine last? A Decline is always news.
-    fn is_news(&mut self, seen: &Observation<'_>) -> bool {
+    /// Was it something else that was told of this machine last, or long ago? A Decline is always news.
+    fn is_news(&mut self, seen: &Observation<'_>, now: Instant) -> bool {
         let hash = |parts: &[&[u8]]| {
             let mut hasher: DefaultHasher = self.hasher.build_hasher();
             parts.iter().for_each(|part| hasher.write(part));
             hasher.finish()
         };
         let place = hash(&[&seen.mac.0]);
-        let what = hash(&[&seen.mac.0, &[seen.stage as u8], seen.client_id]);
+        let period = now.saturating_duration_since(self.begun).as_secs() / TELL_AGAIN.as_secs();
+        let what = hash(&[&seen.mac.0, &[seen.stage as u8], &period.to_ne_bytes(), seen.client_id]);
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
         let told = self.told.get_mut(place as usize % TOLD);
         let before = told.map(|told| std::mem::replace(told, what));
@@ -123,14 +130,19 @@ mod tests {
         let other = seen(MessageType::Solicit, BootStage::Pxe, b"\0\x04other");
         let later = seen(MessageType::Solicit, BootStage::Ipxe, b"\0\x04one");
         let decline = seen(MessageType::Decline, BootStage::Ipxe, b"\0\x04one");
+        let now = Instant::now();
         for seen in [one, one, other, one, later, later, decline, decline] {
-            observer.tell(&seen);
+            observer.tell(&seen, now);
         }
         let mut told = std::iter::from_fn(|| observations.next());
         for expected in [one, other, one, later, decline, decline] {
             assert_eq!(told.next().unwrap().observation(), expected);
         }
         assert!(told.next().is_none() && observer.dropped() == 0);
+        for (seconds, is_told) in [(1, false), (601, true), (1199, false), (1201, true)] {
+            observer.tell(&later, now + Duration::from_secs(seconds));
+            assert_eq!(observations.next().is_some(), is_told, "{seconds}");
+        }
     }
 
     #[test]
@@ -141,7 +153,7 @@ mod tests {
             let kind = MessageType::Decline;
             let [.., high, low] = number.to_be_bytes();
             let mac = MacAddr([2, 0, 0, 0, high, low]);
-            observer.tell(&Observation { mac, kind, stage: BootStage::Other, client_id: &[] });
+            observer.tell(&Observation { mac, kind, stage: BootStage::Other, client_id: &[] }, Instant::now());
         }
         assert_eq!((observations.len(), observer.dropped()), (QUEUE, 1));
     }

@@ -1,10 +1,14 @@
 //! A peer that sends every DHCPv6 frame straight back: the rings, the kernel and the wire, and nothing else. What a server can
 //! do at best.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dhcpv6macd::datapath::{
-    Answer, classic_bpf,
+    Answer, Full, Transmit, classic_bpf,
     ring::{ReceiveRing, TransmitRing},
     worker::{Stop, Worker},
 };
@@ -19,12 +23,22 @@ const ADDRESS: usize = 6;
 pub struct Echo;
 
 impl Answer for Echo {
-    fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
-        let reply = reply.get_mut(..frame.len())?;
-        reply.copy_from_slice(frame);
-        let (destination, rest) = reply.split_at_mut_checked(ADDRESS)?;
-        destination.swap_with_slice(rest.get_mut(..ADDRESS)?);
-        Some(frame.len())
+    fn answer(&mut self, frame: &[u8], _: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
+        if !transmit.has_room(1) {
+            return Err(Full);
+        }
+        transmit.transmit(|reply| {
+            let reply = reply.get_mut(..frame.len())?;
+            reply.copy_from_slice(frame);
+            let (destination, rest) = reply.split_at_mut_checked(ADDRESS)?;
+            destination.swap_with_slice(rest.get_mut(..ADDRESS)?);
+            Some(frame.len())
+        });
+        Ok(())
+    }
+
+    fn resume(&mut self, _: Instant, _: &mut impl Transmit) -> Option<Instant> {
+        None
     }
 }
 

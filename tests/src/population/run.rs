@@ -240,10 +240,10 @@ impl<'a, T: Transmit> Run<'a, T> {
         let Ok(number) = u32::try_from(machine) else { return };
         population.messages_written = population.messages_written.wrapping_add(1);
         let transaction = population.messages_written.wrapping_mul(0x9e37_79b1) & 0xff_ffff;
-        if self.transmit.is_full() {
+        if !self.transmit.has_room(1) {
             self.transmit.flush();
         }
-        if !self.transmit.is_full() {
+        if self.transmit.has_room(1) {
             let address = population.address_of(number);
             let write = |frame: &mut [u8]| population.messages.write(frame, asking.step, number, transaction, address);
             self.transmit.transmit(write);
@@ -318,7 +318,7 @@ impl<'a, T: Transmit> Run<'a, T> {
 mod tests {
     use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
-    use dhcpv6macd::datapath::{Answer, Flushed, memory::MemoryTransmit};
+    use dhcpv6macd::datapath::{Answer, Flushed, Full, memory::MemoryTransmit};
 
     use super::{super::echo::Echo, *};
 
@@ -343,8 +343,8 @@ mod tests {
     struct Say<A>(MemoryTransmit, Wire, A);
 
     impl<A: Answer> Transmit for Say<A> {
-        fn is_full(&self) -> bool {
-            self.0.is_full()
+        fn has_room(&self, frames: usize) -> bool {
+            self.0.has_room(frames)
         }
 
         fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {
@@ -354,11 +354,10 @@ mod tests {
         fn flush(&mut self) -> Flushed {
             let flushed = self.0.flush();
             for frame in self.0.sent.drain(..) {
-                let mut reply = vec![0; 1514];
-                if let Some(length) = self.2.answer(&frame, &mut reply) {
-                    reply.truncate(length);
-                    self.1.borrow_mut().push_back(reply);
-                }
+                let mut replies = MemoryTransmit::new(1, 1514);
+                assert_eq!(self.2.answer(&frame, Instant::now(), &mut replies), Ok(()));
+                replies.flush();
+                self.1.borrow_mut().extend(replies.sent);
             }
             flushed
         }
@@ -401,10 +400,14 @@ mod tests {
     fn an_answer_to_another_transaction_counts_for_nothing() {
         struct Late;
         impl Answer for Late {
-            fn answer(&mut self, frame: &[u8], reply: &mut [u8]) -> Option<usize> {
-                let length = Echo.answer(frame, reply)?;
-                reply[65] ^= 1;
-                Some(length)
+            fn answer(&mut self, frame: &[u8], now: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
+                let mut late = frame.to_vec();
+                late[65] ^= 1;
+                Echo.answer(&late, now, transmit)
+            }
+
+            fn resume(&mut self, _: Instant, _: &mut impl Transmit) -> Option<Instant> {
+                None
             }
         }
         let mut population = Population::new(1, Counterpart::Echo);

@@ -161,8 +161,8 @@ impl TransmitRing {
 }
 
 impl Transmit for TransmitRing {
-    fn is_full(&self) -> bool {
-        self.queue.is_full()
+    fn has_room(&self, frames: usize) -> bool {
+        self.queue.has_room(frames)
     }
 
     fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {

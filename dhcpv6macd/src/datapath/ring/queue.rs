@@ -42,12 +42,12 @@ impl TransmitQueue {
         Self { slots, next: 0, oldest: 0, queued: 0, frame_max: frame_max.min(SEND_FRAME_MAX) }
     }
 
-    /// Is the next slot still with the kernel?
-    pub(super) fn is_full(&self) -> bool {
-        !self.slots.is_available(self.next)
+    /// Are the next so many slots ours? The kernel gives them back in order, or nearly so.
+    pub(super) fn has_room(&self, frames: usize) -> bool {
+        self.slots.is_available(self.slots.further(self.next, frames.saturating_sub(1)))
     }
 
-    /// Lets `fill` write a frame into the next slot and say its length. The queue is not [full](Self::is_full).
+    /// Lets `fill` write a frame into the next slot and say its length. There is [room](Self::has_room) for it.
     pub(super) fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {
         let length = fill(self.slots.frame_mut(self.next, self.frame_max));
         let Some(length) = length.and_then(|length| u16::try_from(length.min(self.frame_max)).ok()) else { return };
@@ -133,7 +133,7 @@ mod tests {
         let mut queue = TransmitQueue::new(Slots::in_memory(SLOTS), 100);
         for round in 0..5_u8 {
             for _ in 0..3 {
-                assert!(!queue.is_full());
+                assert!(queue.has_room(1));
                 queue.transmit(|buffer| {
                     assert_eq!(buffer.len(), 100);
                     buffer[0] = round;
@@ -163,10 +163,10 @@ mod tests {
         for _ in 0..SLOTS {
             queue.transmit(|_| Some(60));
         }
-        assert!(queue.is_full());
+        assert!(!queue.has_room(1));
         assert!(queue.slots.take(0).is_some());
         assert_eq!(queue.settle(), 1);
-        assert!(!queue.is_full());
+        assert!(queue.has_room(1));
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl Slots {
         if index + 1 == self.count { 0 } else { index + 1 }
     }
 
+    /// The slot `steps` behind `index`, around the ring.
+    pub(super) fn further(&self, index: usize, steps: usize) -> usize {
+        (index + steps) % self.count
+    }
+
     fn status(&self, index: usize) -> u32 {
         self.memory.word(index * SLOT_SIZE + STATUS).load(Ordering::Acquire)
     }
