@@ -23,6 +23,7 @@
 //! * [`wire`]: bytes become types and types become bytes: datagrams, DHCPv6, router discovery.
 //! * [`policy`]: which address a machine gets, and for how long; its boot file; whether it is served at all.
 //! * [`respond`]: a request and the policy become an outcome. Pure.
+//! * [`tftp`]: sessions of clients that read files. Pure.
 //! * [`machine`]: what is known of each machine; time is an argument. Told by what workers answer, through a bounded queue.
 //! * [`router`]: what Router Advertisements say, and when they are sent, where the daemon is asked to send them. Pure.
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
@@ -33,7 +34,7 @@
 //!
 //! # Invariants
 //!
-//! * *respond*, *policy*, *machine* and *router* know no socket, no clock, no thread and no tokio: what they need comes in as an argument.
+//! * *respond*, *tftp*, *policy*, *machine* and *router* know no socket, no clock, no thread and no tokio: what they need comes in as an argument.
 //! * *datapath* knows no DHCPv6 option.
 //! * A worker never awaits, allocates per packet, logs per packet above TRACE, or blocks on anything but its own ring.
 //! * Bytes become types in *wire* and nowhere else.
@@ -54,4 +55,5 @@ pub mod replay;
 pub mod respond;
 pub mod router;
 pub mod run;
+pub mod tftp;
 pub mod wire;

@@ -100,11 +100,11 @@ impl Config {
         }
     }
 
-    /// What is ours on an interface that has this MAC and these addresses, sorted.
+    /// What is ours on an interface that has this MAC, these addresses, sorted, and this MTU.
     #[must_use]
-    pub fn local(&self, mac: MacAddr, link_local: Ipv6Addr, addresses: Box<[Ipv6Addr]>) -> Local {
+    pub fn local(&self, mac: MacAddr, link_local: Ipv6Addr, addresses: Box<[Ipv6Addr]>, mtu: u32) -> Local {
         let tftp_port = self.tftp.map(|listen| listen.port());
-        Local { mac, link_local, addresses, dhcpv6_port: self.dhcpv6_port, tftp_port }
+        Local { mac, link_local, addresses, mtu, dhcpv6_port: self.dhcpv6_port, tftp_port }
     }
 
     /// What can be meant, but hardly is.

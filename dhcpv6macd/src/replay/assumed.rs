@@ -15,6 +15,8 @@ use crate::{
 
 /// Where nobody served: an address that nobody else has, administered locally.
 const STAND_IN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 5, 0x47]);
+/// The packets of an Ethernet, bytes.
+const MTU: u32 = 1500;
 /// Own addresses, no more than the steering program knows.
 const ADDRESSES_MAX: usize = 256;
 
@@ -108,7 +110,7 @@ impl Assumed {
         }
         addresses.sort_unstable();
         addresses.dedup();
-        let local = config.local(mac, link_local, addresses.into());
+        let local = config.local(mac, link_local, addresses.into(), MTU);
         let duid = || server.map_or_else(|| Duid::link_layer(mac), |server| server.duid.clone());
         let policy = config.policy(duid, access);
         Self { site: Site::new(local, Arc::new(policy)), is_seen: server.is_some(), has_stand_in_boot_server }

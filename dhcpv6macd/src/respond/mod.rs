@@ -59,25 +59,59 @@ impl Responder {
         &self.counters
     }
 
-    /// Answers one frame: writes the reply, a whole frame.
+    /// Counts a frame that somebody else could not answer either.
+    pub fn dropped(&mut self, reason: Reason) {
+        self.counters.dropped(reason);
+    }
+
+    /// Answers one frame, where DHCPv6 is all that is served: writes the reply, a whole frame.
     ///
     /// # Errors
     ///
     /// Why there is no reply.
     pub fn frame<'a>(&mut self, frame: &'a [u8], site: &'a Site, reply: &mut [u8]) -> Result<Answered<'a>, Reason> {
-        let answered = self.answer(frame, site, reply);
+        let datagram = self.read(frame, site)?;
+        self.answer(&datagram, site, reply)
+    }
+
+    /// Reads a frame of ours.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub fn read<'a>(&mut self, frame: &'a [u8], site: &Site) -> Result<Datagram<'a>, Reason> {
+        let datagram = Datagram::parse(frame, &site.local).map_err(Reason::from);
+        datagram.and_then(|ours| ours.ok_or(Reason::NotOurs)).inspect_err(|reason| self.counters.dropped(*reason))
+    }
+
+    /// Answers a DHCPv6 message: writes the reply, a whole frame.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no reply.
+    pub fn answer<'a>(
+        &mut self,
+        datagram: &Datagram<'a>,
+        site: &'a Site,
+        reply: &mut [u8],
+    ) -> Result<Answered<'a>, Reason> {
+        let answered = self.decide(datagram, site, reply);
         answered.inspect_err(|reason| self.counters.dropped(*reason))
     }
 
-    fn answer<'a>(&mut self, frame: &'a [u8], site: &'a Site, buffer: &mut [u8]) -> Result<Answered<'a>, Reason> {
-        let datagram = Datagram::parse(frame, &site.local)?.ok_or(Reason::NotOurs)?;
+    fn decide<'a>(
+        &mut self,
+        datagram: &Datagram<'a>,
+        site: &'a Site,
+        buffer: &mut [u8],
+    ) -> Result<Answered<'a>, Reason> {
         match datagram.service {
             Service::Tftp => return Err(Reason::TftpNotServed),
             Service::Dhcpv6 => {}
         }
         let (relays, message) = self.receive(datagram.payload)?;
-        let request = Request::read(&datagram, relays, message, site)?;
-        let reply = Reply::new(&datagram, request, decide::decide(&request, site)?, site);
+        let request = Request::read(datagram, relays, message, site)?;
+        let reply = Reply::new(datagram, request, decide::decide(&request, site)?, site);
         let length = reply.emit(buffer).map_err(|_| Reason::ReplyTooLong)?;
         self.counters.sent(reply.kind());
         if !relays.is_empty() {

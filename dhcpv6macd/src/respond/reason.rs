@@ -9,8 +9,12 @@ pub enum Reason {
     Malformed(Malformed),
     /// Somebody else's frame. The steering program passes these; a ring on the interface itself sees some.
     NotOurs,
-    /// A TFTP request: this version has nothing to serve.
+    /// TFTP, where there are no files: in a replay.
     TftpNotServed,
+    /// A TFTP packet of a client that has no session: its session is over.
+    TftpNoSession,
+    /// A TFTP request, and no room for a session more.
+    TftpSessionsFull,
     /// The Ethernet source is a group.
     MulticastMac,
     /// The Ethernet source is all zero.
@@ -50,9 +54,11 @@ impl Reason {
     pub const COUNT: usize = Self::OWN.len() + Malformed::ALL.len();
 
     /// All but the malformed ones.
-    const OWN: [Self; 18] = [
+    const OWN: [Self; 20] = [
         Self::NotOurs,
         Self::TftpNotServed,
+        Self::TftpNoSession,
+        Self::TftpSessionsFull,
         Self::MulticastMac,
         Self::ZeroMac,
         Self::OwnMac,
@@ -83,22 +89,24 @@ impl Reason {
             Self::Malformed(malformed) => return malformed as usize,
             Self::NotOurs => 0,
             Self::TftpNotServed => 1,
-            Self::MulticastMac => 2,
-            Self::ZeroMac => 3,
-            Self::OwnMac => 4,
-            Self::RelayNotAllowed => 5,
-            Self::UnknownMac => 6,
-            Self::DeniedMac => 7,
-            Self::NotAllowedMac => 8,
-            Self::ForClients => 9,
-            Self::NoClientId => 10,
-            Self::NoServerId => 11,
-            Self::OtherServerId => 12,
-            Self::UnexpectedServerId => 13,
-            Self::Unicast => 14,
-            Self::UnexpectedAssociation => 15,
-            Self::NothingToConfirm => 16,
-            Self::ReplyTooLong => 17,
+            Self::TftpNoSession => 2,
+            Self::TftpSessionsFull => 3,
+            Self::MulticastMac => 4,
+            Self::ZeroMac => 5,
+            Self::OwnMac => 6,
+            Self::RelayNotAllowed => 7,
+            Self::UnknownMac => 8,
+            Self::DeniedMac => 9,
+            Self::NotAllowedMac => 10,
+            Self::ForClients => 11,
+            Self::NoClientId => 12,
+            Self::NoServerId => 13,
+            Self::OtherServerId => 14,
+            Self::UnexpectedServerId => 15,
+            Self::Unicast => 16,
+            Self::UnexpectedAssociation => 17,
+            Self::NothingToConfirm => 18,
+            Self::ReplyTooLong => 19,
         };
         Malformed::ALL.len() + own
     }
@@ -110,6 +118,8 @@ impl Reason {
             Self::Malformed(malformed) => malformed.name(),
             Self::NotOurs => "drop_not_ours",
             Self::TftpNotServed => "drop_tftp_not_served",
+            Self::TftpNoSession => "drop_tftp_no_session",
+            Self::TftpSessionsFull => "drop_tftp_sessions_full",
             Self::MulticastMac => "drop_multicast_mac",
             Self::ZeroMac => "drop_zero_mac",
             Self::OwnMac => "drop_own_mac",

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::{Reason, Site};
 use crate::{
-    policy::{BootStage, MacSource, Refused},
+    policy::{BootStage, MacSource},
     wire::{
         Datagram, MacAddr,
         dhcpv6::{Message, MessageType, RelayForward, Relays},
@@ -36,12 +36,12 @@ impl<'a> Request<'a> {
         payload: &'a [u8],
         site: &Site,
     ) -> Result<Self, Reason> {
-        check_machine(datagram.ethernet_source, site)?;
+        site.check_machine(datagram.ethernet_source)?;
         check_relay_agent(datagram, relays, site)?;
         check_kind(MessageType::of(payload)?)?;
         let message = Message::parse(payload)?;
         let mac = machine(datagram, relays, &message, site)?;
-        check_access(mac, site)?;
+        site.check_access(mac)?;
         Ok(Self {
             message,
             relays,
@@ -87,7 +87,7 @@ fn machine(datagram: &Datagram<'_>, relays: Relays<'_>, message: &Message<'_>, s
         MacSource::Eui64 => MacAddr::of_link_local(machine_address(datagram, relays)),
     };
     let mac = site.policy.mac_sources.iter().find_map(known).ok_or(Reason::UnknownMac)?;
-    check_machine(mac, site).map(|()| mac)
+    site.check_machine(mac).map(|()| mac)
 }
 
 /// Is the frame from the machine itself? A lightweight relay agent is a switch that puts its layer around the machine's message and
@@ -107,24 +107,4 @@ fn machine_address(datagram: &Datagram<'_>, relays: Relays<'_>) -> Ipv6Addr {
 
 fn innermost(relays: Relays<'_>) -> Option<RelayForward<'_>> {
     relays.outside_in().last()
-}
-
-/// A machine's MAC is its own and nobody else's (IEEE 802-2014 section 8.2).
-fn check_machine(mac: MacAddr, site: &Site) -> Result<(), Reason> {
-    if mac.is_multicast() {
-        Err(Reason::MulticastMac)
-    } else if mac.is_zero() {
-        Err(Reason::ZeroMac)
-    } else if mac == site.local.mac {
-        Err(Reason::OwnMac)
-    } else {
-        Ok(())
-    }
-}
-
-fn check_access(mac: MacAddr, site: &Site) -> Result<(), Reason> {
-    site.policy.access.check(mac).map_err(|refused| match refused {
-        Refused::Denied => Reason::DeniedMac,
-        Refused::NotAllowed => Reason::NotAllowedMac,
-    })
 }

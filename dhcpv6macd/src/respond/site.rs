@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Reason;
 use crate::{
     local::Local,
-    policy::{BootFiles, Policy},
+    policy::{BootFiles, Policy, Refused},
+    wire::MacAddr,
 };
 
 /// The interface and the policy as they are right now. Replaced as a whole when one of them changes.
@@ -24,5 +26,34 @@ impl Site {
     pub fn new(local: Local, policy: Arc<Policy>) -> Self {
         let boot_files = BootFiles::new(&policy.boot, policy.base_address, &local.addresses);
         Self { local, policy, boot_files }
+    }
+
+    /// A machine's MAC is its own and nobody else's (IEEE 802-2014 section 8.2).
+    ///
+    /// # Errors
+    ///
+    /// Why it can be no machine's.
+    pub fn check_machine(&self, mac: MacAddr) -> Result<(), Reason> {
+        if mac.is_multicast() {
+            Err(Reason::MulticastMac)
+        } else if mac.is_zero() {
+            Err(Reason::ZeroMac)
+        } else if mac == self.local.mac {
+            Err(Reason::OwnMac)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Is this machine served?
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check_access(&self, mac: MacAddr) -> Result<(), Reason> {
+        self.policy.access.check(mac).map_err(|refused| match refused {
+            Refused::Denied => Reason::DeniedMac,
+            Refused::NotAllowed => Reason::NotAllowedMac,
+        })
     }
 }

@@ -167,5 +167,5 @@ pub(super) fn tell_of_link(interface: &str, state: LinkState) {
 
 /// What is ours, as the workers see it.
 pub(super) fn local(config: &Config, facts: &Facts) -> Local {
-    config.local(facts.mac, facts.link_local, facts.addresses.clone())
+    config.local(facts.mac, facts.link_local, facts.addresses.clone(), facts.mtu)
 }

@@ -154,6 +154,7 @@ mod tests {
             mac: HEADERS.ethernet_destination,
             link_local: HEADERS.destination,
             addresses: Box::new([HEADERS.destination]),
+            mtu: 1500,
             dhcpv6_port: 547,
             tftp_port: None,
         }

@@ -29,15 +29,21 @@ pub enum Malformed {
     NothingRelayed,
     /// More relay agents than [`RELAYS_MAX`](super::dhcpv6::RELAYS_MAX).
     TooManyRelays,
-    /// More options than [`OPTIONS_MAX`](super::dhcpv6::OPTIONS_MAX).
+    /// More options than [`OPTIONS_MAX`](super::dhcpv6::OPTIONS_MAX), or in a TFTP request more than any client has.
     TooManyOptions,
     /// More identity associations than [`ASSOCIATIONS_MAX`](super::dhcpv6::ASSOCIATIONS_MAX).
     TooManyAssociations,
+    /// A TFTP packet that ends inside its header.
+    TftpLength,
+    /// A TFTP packet of a kind that RFC 1350 and RFC 2347 do not know.
+    TftpOpcode,
+    /// A TFTP request with a text that does not end.
+    TftpText,
 }
 
 impl Malformed {
     /// Every kind, in order of declaration.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Length,
         Self::Checksum,
         Self::NoChecksum,
@@ -53,6 +59,9 @@ impl Malformed {
         Self::TooManyRelays,
         Self::TooManyOptions,
         Self::TooManyAssociations,
+        Self::TftpLength,
+        Self::TftpOpcode,
+        Self::TftpText,
     ];
 
     /// Name of its counter.
@@ -74,6 +83,9 @@ impl Malformed {
             Self::TooManyRelays => "drop_too_many_relays",
             Self::TooManyOptions => "drop_too_many_options",
             Self::TooManyAssociations => "drop_too_many_associations",
+            Self::TftpLength => "drop_tftp_length",
+            Self::TftpOpcode => "drop_tftp_opcode",
+            Self::TftpText => "drop_tftp_text",
         }
     }
 }

@@ -9,6 +9,7 @@ mod malformed;
 mod overheard;
 mod prefix;
 pub mod router;
+pub mod tftp;
 
 pub use datagram::{Datagram, Headers};
 pub use duid::{DUID_MAX, DUID_MIN, Duid, Hexadecimal, ParseDuidError, link_layer_of};
@@ -23,7 +24,7 @@ pub use prefix::{ParsePrefixError, Prefix};
 pub struct NoSpace;
 
 /// The byte that two hexadecimal digits of either case write.
-fn hex_byte(high: u8, low: u8) -> Option<u8> {
+pub(crate) fn hex_byte(high: u8, low: u8) -> Option<u8> {
     let digit = |character| char::from(character).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
 }

@@ -130,6 +130,7 @@ pub fn local() -> Local {
         mac: LOCAL_MAC,
         link_local: OUR_LINK_LOCAL,
         addresses: addresses.into(),
+        mtu: 1500,
         dhcpv6_port: SERVER_PORT,
         tftp_port: Some(69),
     }

@@ -1,0 +1,414 @@
+//! The TFTP server: sessions of clients that read files. Pure: no socket, no clock, no thread; time is an argument.
+//!
+//! One port for everything (a client hears the server from the port that it asked): a session is known by its client's address and
+//! port. A packet comes in by [`Tftp::take`]; what is to be sent, now or because time has passed, goes out by [`Tftp::resume`], as much
+//! as there is room for, one window of a session after the other.
+//!
+//! | the client says | and hears |
+//! |---|---|
+//! | RRQ | OACK where it asked for options, or else the first window; ERROR where there is no such file |
+//! | ACK | the next window; after the last block nothing |
+//! | the same ACK again | nothing in lock-step; in a window, what follows it, once a round trip |
+//! | nothing | what is under way, again, after a time that is measured and grows |
+//! | ERROR | nothing |
+//! | WRQ | ERROR |
+
+mod counters;
+mod cursor;
+mod name;
+mod observation;
+mod session;
+mod table;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod waiting;
+mod wheel;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+pub use self::{
+    counters::Counters,
+    name::{FileName, NAME_MAX},
+    observation::{Failure, Happening, Observation},
+    terms::WINDOW_SIZE_MAX,
+};
+use self::{
+    observation::Refusal,
+    session::{Acknowledged, Session},
+    table::{Key, Table},
+    waiting::{Asked, Waiting},
+    wheel::Wheel,
+};
+use crate::{
+    datapath::{Full, Transmit},
+    respond::{Reason, Site},
+    wire::{
+        Datagram, Headers, MacAddr,
+        tftp::{ErrorCode, Packet, ReadRequest, write_error},
+    },
+};
+
+/// Slots of a transmit ring that are left to DHCPv6, whose answers must not wait behind files.
+pub const RESERVE: usize = 64;
+/// Frames of a session that go out before the next session's turn.
+const TURN: usize = 16;
+/// Bytes between two marks of a transfer's progress.
+pub const MARK: u64 = 5 << 20;
+/// What a client says in answer to an OACK that told it all it wanted to know (RFC 2347; EDK2 `Mtftp6RrqHandleOack`).
+const OPTION_NEGOTIATION: u16 = ErrorCode::OptionNegotiation as u16;
+
+/// Where files come from.
+pub trait Files {
+    /// Looks for a file that the machine `asker` asks for. Never waits: where it takes longer, it says so, and is asked again.
+    fn find(&mut self, name: &FileName, asker: MacAddr, now: Instant) -> Found;
+}
+
+/// What became of the [search](Files::find) for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Here it is, the whole of it.
+    File(Bytes),
+    /// There is none.
+    Missing,
+    /// There is one, and it is not for TFTP: too long, or not to be read.
+    Denied,
+    /// It is being looked for.
+    Later,
+}
+
+/// What is the same for everything that happens at one moment.
+pub struct Scene<'a, F, O> {
+    /// The interface and the policy.
+    pub site: &'a Site,
+    /// Where files come from.
+    pub files: &'a mut F,
+    /// Told of every transfer.
+    pub observe: &'a mut O,
+    /// This moment.
+    pub now: Instant,
+}
+
+/// Bounds that the operator sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions at a time.
+    pub sessions: u32,
+    /// How often what got lost is sent again, in a row, before a client is given up.
+    pub tries: u32,
+}
+
+/// What became of a request.
+enum Opened {
+    Begun,
+    Refused(Refusal),
+    Later,
+}
+
+/// A packet was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// For this reason.
+    Dropped(Reason),
+    /// For want of room.
+    Full,
+}
+
+impl From<Reason> for Unanswered {
+    fn from(reason: Reason) -> Self {
+        Self::Dropped(reason)
+    }
+}
+
+/// All sessions of a worker.
+#[derive(Debug)]
+pub struct Tftp {
+    table: Table,
+    waiting: Waiting,
+    wheel: Wheel,
+    counters: Counters,
+    tries: u32,
+}
+
+impl Tftp {
+    /// No session yet.
+    #[must_use]
+    pub fn new(limits: Limits, now: Instant) -> Self {
+        let capacity = limits.sessions as usize;
+        Self {
+            table: Table::new(capacity),
+            waiting: Waiting::new(now),
+            wheel: Wheel::new(capacity, now),
+            counters: Counters::default(),
+            tries: limits.tries,
+        }
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Takes a packet in. What follows from it [goes out](Self::resume) afterwards, but for a refusal, which goes out at once.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing follows from it.
+    pub fn take<F: Files, O: FnMut(&Observation<'_>)>(
+        &mut self,
+        datagram: &Datagram<'_>,
+        scene: &mut Scene<'_, F, O>,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Unanswered> {
+        scene.site.check_machine(datagram.ethernet_source)?;
+        let refusal = match Packet::parse(datagram.payload).map_err(Reason::from)? {
+            Packet::Read(request) => match self.read(datagram, &request, scene)? {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            },
+            Packet::Write => Refusal::Write,
+            Packet::Acknowledgement(block) => return Ok(self.acknowledge(datagram, block, scene)?),
+            Packet::Error(code) => return Ok(self.end(datagram, code, scene)?),
+            Packet::ForClients => return Err(Reason::ForClients.into()),
+        };
+        self.counters.refused(refusal);
+        refuse(&headers(datagram, scene.site), refusal, transmit).map_err(|Full| Unanswered::Full)
+    }
+
+    /// Begins a session, where there is none yet for this request.
+    fn read<F: Files, O: FnMut(&Observation<'_>)>(
+        &mut self,
+        datagram: &Datagram<'_>,
+        request: &ReadRequest<'_>,
+        scene: &mut Scene<'_, F, O>,
+    ) -> Result<Result<(), Refusal>, Reason> {
+        let client = client_of(datagram, scene.site);
+        scene.site.check_access(client)?;
+        self.counters.request();
+        let Some(name) = FileName::parse(request.file) else { return Ok(Err(Refusal::Name)) };
+        if let Some(named) = name.mac {
+            scene.site.check_access(named)?;
+        }
+        let Some(mode) = request.mode else { return Ok(Err(Refusal::Mode)) };
+        let headers = headers(datagram, scene.site);
+        let asked = Asked { headers, client, name, mode, options: request.options(), since: scene.now };
+        if self.is_known(&asked, scene.now) {
+            return Ok(Ok(()));
+        }
+        match self.open(&asked, scene)? {
+            Opened::Begun => Ok(Ok(())),
+            Opened::Refused(refusal) => Ok(Err(refusal)),
+            Opened::Later if self.waiting.push(asked) => Ok(Ok(())),
+            Opened::Later => Err(Reason::TftpSessionsFull),
+        }
+    }
+
+    /// Has the client asked for this before? Then it has not heard the answer yet, or the network has doubled the request.
+    fn is_known(&mut self, asked: &Asked, now: Instant) -> bool {
+        let number = self.table.find(asked.key());
+        let Some(session) = number.and_then(|number| self.table.get_mut(number)) else {
+            return self.waiting.holds(asked);
+        };
+        if session.name != asked.name {
+            return false;
+        }
+        if session.is_new() {
+            session.ask_again(now);
+            number.into_iter().for_each(|number| self.table.make_ready(number));
+        }
+        true
+    }
+
+    /// Looks for the file, and begins the session.
+    fn open<F: Files, O: FnMut(&Observation<'_>)>(
+        &mut self,
+        asked: &Asked,
+        scene: &mut Scene<'_, F, O>,
+    ) -> Result<Opened, Reason> {
+        let file = match scene.files.find(&asked.name, asked.client, scene.now) {
+            Found::File(file) => file,
+            Found::Missing => return Ok(Opened::Refused(Refusal::Missing)),
+            Found::Denied => return Ok(Opened::Refused(Refusal::Denied)),
+            Found::Later => return Ok(Opened::Later),
+        };
+        let session = Session::new(asked, file, scene.site.local.mtu, scene.now);
+        // An ERROR would end a boot (PXE-E23): who hears nothing asks again (EDK2 `Mtftp6OnTimerTick`, iPXE `tftp_timer_expired`).
+        let number = self.table.insert(asked.key(), session).ok_or(Reason::TftpSessionsFull)?;
+        self.wheel.clear(number);
+        self.table.make_ready(number);
+        self.table.get(number).into_iter().for_each(|session| tell(scene.observe, session, Happening::Requested));
+        Ok(Opened::Begun)
+    }
+
+    fn acknowledge<F, O: FnMut(&Observation<'_>)>(
+        &mut self,
+        datagram: &Datagram<'_>,
+        block: u16,
+        scene: &mut Scene<'_, F, O>,
+    ) -> Result<(), Reason> {
+        let number = self.table.find(key_of(datagram)).ok_or(Reason::TftpNoSession)?;
+        let session = self.table.get_mut(number).ok_or(Reason::TftpNoSession)?;
+        match session.acknowledge(block, scene.now) {
+            Acknowledged::Nothing => self.counters.duplicate(),
+            Acknowledged::More { resent } => {
+                self.counters.resent(resent);
+                if let Some(sent) = session.passed_mark() {
+                    tell(scene.observe, session, Happening::Sending { sent });
+                }
+                self.table.make_ready(number);
+            }
+            Acknowledged::Complete => {
+                self.counters.complete();
+                tell(scene.observe, session, Happening::Complete);
+                self.remove(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// The client ends a session. Nobody answers an ERROR.
+    fn end<F, O: FnMut(&Observation<'_>)>(
+        &mut self,
+        datagram: &Datagram<'_>,
+        code: u16,
+        scene: &mut Scene<'_, F, O>,
+    ) -> Result<(), Reason> {
+        let number = self.table.find(key_of(datagram)).ok_or(Reason::TftpNoSession)?;
+        let session = self.table.get(number).ok_or(Reason::TftpNoSession)?;
+        let happening = if session.is_negotiating() && code == OPTION_NEGOTIATION {
+            self.counters.size_probe();
+            Happening::SizeProbe
+        } else {
+            self.counters.ended_by_client();
+            Happening::Failed(Failure::Client(code))
+        };
+        tell(scene.observe, session, happening);
+        self.remove(number);
+        Ok(())
+    }
+
+    fn remove(&mut self, number: u32) {
+        self.wheel.clear(number);
+        self.table.remove(number);
+    }
+
+    /// Sends what is due, as far as there is room beside the [reserve](RESERVE), and says when there is more.
+    pub fn resume<F: Files, O: FnMut(&Observation<'_>)>(
+        &mut self,
+        scene: &mut Scene<'_, F, O>,
+        transmit: &mut impl Transmit,
+    ) -> Option<Instant> {
+        while let Some(number) = self.wheel.fired(scene.now) {
+            self.time_out(number, scene);
+        }
+        self.look_again(scene, transmit);
+        while transmit.has_room(RESERVE + TURN) {
+            let Some(number) = self.table.next_ready() else { break };
+            self.emit(number, scene.now, transmit);
+        }
+        if self.table.has_ready() {
+            return Some(scene.now);
+        }
+        [self.waiting.next(), self.wheel.next()].into_iter().flatten().min()
+    }
+
+    /// Looks again for files that were not there yet.
+    fn look_again<F: Files, O: FnMut(&Observation<'_>)>(
+        &mut self,
+        scene: &mut Scene<'_, F, O>,
+        transmit: &mut impl Transmit,
+    ) {
+        for _ in 0..self.waiting.due(scene.now) {
+            let Some(asked) = self.waiting.pop() else { return };
+            match self.open(&asked, scene) {
+                Ok(Opened::Begun) => {}
+                Ok(Opened::Refused(refusal)) => {
+                    self.counters.refused(refusal);
+                    // Who does not hear it asks again.
+                    let _heard: Result<(), Full> = refuse(&asked.headers, refusal, transmit);
+                }
+                // No file yet, or no session for it.
+                Ok(Opened::Later) | Err(_) => {
+                    if !self.waiting.push_again(asked, scene.now) {
+                        self.counters.given_up();
+                    }
+                }
+            }
+        }
+    }
+
+    fn emit(&mut self, number: u32, now: Instant, transmit: &mut impl Transmit) {
+        let Some(session) = self.table.get_mut(number) else { return };
+        for _ in 0..TURN {
+            if !session.has_more() {
+                break;
+            }
+            // A frame does not fit where the interface's MTU has fallen: the session will be given up.
+            transmit.transmit(|buffer| session.emit(buffer, now).inspect(|_| self.counters.sent()).ok());
+        }
+        self.wheel.set(number, now + session.wait());
+        if session.has_more() {
+            self.table.make_ready(number);
+        }
+    }
+
+    fn time_out<F, O: FnMut(&Observation<'_>)>(&mut self, number: u32, scene: &mut Scene<'_, F, O>) {
+        let Some(session) = self.table.get_mut(number) else { return };
+        if session.has_more() {
+            // It waits for room, not for its client.
+            return self.wheel.set(number, scene.now + session.wait());
+        }
+        if let Some(resent) = session.time_out(self.tries, scene.now) {
+            self.counters.resent(resent);
+            return self.table.make_ready(number);
+        }
+        // The last acknowledgement may get lost as well as any: who has it all does not ask for it again.
+        let happening = if session.is_all_sent() {
+            self.counters.complete();
+            Happening::Complete
+        } else {
+            self.counters.given_up();
+            Happening::Failed(Failure::Silence)
+        };
+        tell(scene.observe, session, happening);
+        self.remove(number);
+    }
+}
+
+/// The machine that a datagram is from. Behind a router it is not the router.
+fn client_of(datagram: &Datagram<'_>, site: &Site) -> MacAddr {
+    site.policy.base_address.mac_of(datagram.source).unwrap_or(datagram.ethernet_source)
+}
+
+fn key_of(datagram: &Datagram<'_>) -> Key {
+    (datagram.source, datagram.source_port)
+}
+
+/// Back where it came from, from the port that was asked: it is the server's for the whole transfer.
+fn headers(datagram: &Datagram<'_>, site: &Site) -> Headers {
+    Headers {
+        ethernet_source: site.local.mac,
+        ethernet_destination: datagram.ethernet_source,
+        source: datagram.destination,
+        destination: datagram.source,
+        source_port: site.local.tftp_port.unwrap_or_default(),
+        destination_port: datagram.source_port,
+    }
+}
+
+fn refuse(headers: &Headers, refusal: Refusal, transmit: &mut impl Transmit) -> Result<(), Full> {
+    if !transmit.has_room(RESERVE + 1) {
+        return Err(Full);
+    }
+    let (code, message) = refusal.error();
+    transmit.transmit(|buffer| headers.emit(buffer, |payload| write_error(payload, code, message)).ok());
+    Ok(())
+}
+
+fn tell(observe: &mut impl FnMut(&Observation<'_>), session: &Session, happening: Happening) {
+    observe(&session.observation(happening));
+}

@@ -1,0 +1,98 @@
+//! The sessions by their clients, and those among them that have something to send.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::Ipv6Addr,
+};
+
+use super::session::Session;
+
+/// A client: its address and its port.
+pub(super) type Key = (Ipv6Addr, u16);
+
+/// As many sessions as it has room for. Its memory is taken once, and touched as it is used.
+#[derive(Debug)]
+pub(super) struct Table {
+    slots: Vec<Slot>,
+    capacity: usize,
+    free: Vec<u32>,
+    numbers: HashMap<Key, u32>,
+    /// Sessions with something to send, those that wait longest first.
+    ready: VecDeque<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    session: Option<(Key, Session)>,
+    /// Is its number among the ready ones? It stays there when the session ends.
+    is_ready: bool,
+}
+
+impl Table {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            slots: Vec::with_capacity(capacity),
+            capacity,
+            free: Vec::with_capacity(capacity),
+            // Twice the room, so that what was removed is swept up in place.
+            numbers: HashMap::with_capacity(2 * capacity),
+            ready: VecDeque::with_capacity(capacity),
+        }
+    }
+
+    pub(super) fn find(&self, key: Key) -> Option<u32> {
+        self.numbers.get(&key).copied()
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Session> {
+        self.slots.get(number as usize)?.session.as_ref().map(|(_, session)| session)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Session> {
+        self.slots.get_mut(number as usize)?.session.as_mut().map(|(_, session)| session)
+    }
+
+    /// Takes a session in, in the place of the client's last one where there is one. `None` where there is no room.
+    pub(super) fn insert(&mut self, key: Key, session: Session) -> Option<u32> {
+        let number = self.find(key).or_else(|| self.free.pop()).or_else(|| self.grow())?;
+        self.slots.get_mut(number as usize)?.session = Some((key, session));
+        self.numbers.insert(key, number);
+        Some(number)
+    }
+
+    fn grow(&mut self) -> Option<u32> {
+        if self.slots.len() >= self.capacity {
+            return None;
+        }
+        self.slots.push(Slot::default());
+        u32::try_from(self.slots.len() - 1).ok()
+    }
+
+    pub(super) fn remove(&mut self, number: u32) {
+        let session = self.slots.get_mut(number as usize).and_then(|slot| slot.session.take());
+        if let Some((key, _)) = session {
+            self.numbers.remove(&key);
+            self.free.push(number);
+        }
+    }
+
+    /// The session has something to send.
+    pub(super) fn make_ready(&mut self, number: u32) {
+        if let Some(slot) = self.slots.get_mut(number as usize)
+            && !std::mem::replace(&mut slot.is_ready, true)
+        {
+            self.ready.push_back(number);
+        }
+    }
+
+    /// The next session that has something to send, or had when it was made ready.
+    pub(super) fn next_ready(&mut self) -> Option<u32> {
+        let number = self.ready.pop_front()?;
+        self.slots.get_mut(number as usize)?.is_ready = false;
+        Some(number)
+    }
+
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}
