@@ -23,7 +23,7 @@
 //! * [`wire`]: bytes become types and types become bytes: datagrams, DHCPv6, router discovery.
 //! * [`policy`]: which address a machine gets, and for how long; its boot file; whether it is served at all.
 //! * [`respond`]: a request and the policy become an outcome. Pure.
-//! * [`tftp`]: sessions of clients that read files. Pure.
+//! * [`tftp`]: sessions of clients that read files. Pure. [`image`]: the iPXE that they read.
 //! * [`machine`]: what is known of each machine; time is an argument. Told by what workers answer, through a bounded queue.
 //! * [`router`]: what Router Advertisements say, and when they are sent, where the daemon is asked to send them. Pure.
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
@@ -44,6 +44,7 @@
 pub mod cli;
 pub mod config;
 pub mod datapath;
+pub mod image;
 pub mod interface;
 pub mod local;
 pub mod log;

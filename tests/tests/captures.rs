@@ -38,7 +38,7 @@ fn every_client_hears_what_it_waits_for() {
     let names: Vec<_> = captures.iter().map(|capture| capture.name.as_str()).collect();
     assert_eq!(names, HEARS.map(|(name, _)| name));
     for (capture, (name, kinds)) in captures.iter().zip(HEARS) {
-        let site = Site::new(local(), Arc::new(policy_towards(capture)));
+        let site = Site::new(local(), Arc::new(policy_towards(capture)), Arc::default());
         let hears: Vec<_> = capture.to_server().map(|frame| answered(&site, frame, name)).collect();
         assert_eq!(hears, kinds, "{name}");
     }

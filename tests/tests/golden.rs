@@ -12,7 +12,7 @@ fn described(row: &Row) -> String {
 
 /// The row's policy on our interface.
 fn site_of(row: &Row) -> Site {
-    Site::new(local(), Arc::new((row.policy)()))
+    Site::new(local(), Arc::new((row.policy)()), Arc::default())
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn two_machines_with_one_mac_are_found_by_the_time_in_the_capture() {
 
 #[test]
 fn a_server_behind_relay_agents_is_known_by_its_relay_replies() {
-    let site = Site::new(golden::local(), Arc::new(golden::policy()));
+    let site = Site::new(golden::local(), Arc::new(golden::policy()), Arc::default());
     let is_relayed = |outcome: &Outcome| matches!(outcome, Outcome::Answered(answer) if !answer.relays.is_empty());
     let row = golden::rows().into_iter().find(|row| is_relayed(&row.outcome)).unwrap();
     let mut buffer = [0; 1514];

@@ -74,7 +74,7 @@ fn captured() -> Vec<Sent> {
 }
 
 fn reply(policy: Policy, frame: &[u8]) -> Option<Vec<u8>> {
-    let site = Site::new(local(), Arc::new(policy));
+    let site = Site::new(local(), Arc::new(policy), Arc::default());
     let mut buffer = vec![0xaa; 2048];
     let answered = Responder::default().frame(frame, &site, &mut buffer).ok()?;
     buffer.truncate(answered.length);

@@ -15,7 +15,7 @@ pub mod table;
 use std::{
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 pub use self::access::AccessFiles;
@@ -24,12 +24,13 @@ use self::options::TFTP_PORT;
 pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,
+    image::Images,
     local::Local,
     policy::{Access, BaseAddress, BootPolicy, ImageSet, Lifetimes, MacSources, Policy},
     router::Advertised,
     wire::{
         Duid, MacAddr, Prefix,
-        dhcpv6::{OptionCode, ServerOption},
+        dhcpv6::{OptionCode, Processor, ServerOption},
     },
 };
 
@@ -124,7 +125,7 @@ impl Config {
     }
 }
 
-/// iPXE for each kind of processor, EFI programs.
+/// Files with iPXE for each kind of processor, EFI programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IpxeImages {
     /// For x86-64 machines.
@@ -136,10 +137,27 @@ pub struct IpxeImages {
 }
 
 impl IpxeImages {
-    /// Which there are.
+    /// The file for this processor.
+    #[must_use]
+    pub fn of(&self, processor: Processor) -> Option<&Path> {
+        match processor {
+            Processor::X86_64 => self.x86_64.as_deref(),
+            Processor::Arm64 => self.arm64.as_deref(),
+            Processor::RiscV64 => self.riscv64.as_deref(),
+            Processor::I386 | Processor::Arm32 | Processor::RiscV32 | Processor::Unknown => None,
+        }
+    }
+
+    /// What there is an image for, from a file or compiled in.
     #[must_use]
     pub fn set(&self) -> ImageSet {
-        ImageSet { x86_64: self.x86_64.is_some(), arm64: self.arm64.is_some(), riscv64: self.riscv64.is_some() }
+        let embedded = Images::embedded();
+        let is_there = |processor| self.of(processor).is_some() || embedded.of(processor).is_some();
+        ImageSet {
+            x86_64: is_there(Processor::X86_64),
+            arm64: is_there(Processor::Arm64),
+            riscv64: is_there(Processor::RiscV64),
+        }
     }
 }
 

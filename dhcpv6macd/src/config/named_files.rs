@@ -40,17 +40,6 @@ fn unreadable(error: &io::Error) -> String {
     format!("cannot be read: {error}")
 }
 
-/// Checks that a file is an EFI program (PE/COFF: it starts with `MZ`).
-pub(super) fn check_efi(path: &Path) -> Result<(), String> {
-    let mut start = [0; 2];
-    let mut file = open_regular(path).map_err(|error| unreadable(&error))?;
-    match file.read_exact(&mut start) {
-        Ok(()) if &start == b"MZ" => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(unreadable(&error)),
-        Ok(()) | Err(_) => Err("not an EFI program: it does not start with MZ".to_owned()),
-    }
-}
-
 /// Checks that a directory is there and can be read.
 pub(super) fn check_directory(path: &Path) -> Result<(), String> {
     path.read_dir().map(drop).map_err(|error| unreadable(&error))

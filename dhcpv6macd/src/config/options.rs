@@ -3,17 +3,18 @@
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
 use super::{
     ConfigError, IpxeImages,
-    named_files::check_efi,
-    parse::{Texts, existing, seconds},
+    parse::{Texts, seconds},
 };
 use crate::{
+    image,
     policy::{BaseAddress, BootPolicy, TftpPolicy, UrlTemplate},
-    wire::dhcpv6::ServerOption,
+    wire::dhcpv6::{Processor, ServerOption},
 };
 
 /// The only port that firmware loads from (RFC 3617 has no other).
@@ -79,11 +80,13 @@ impl Texts<'_> {
 
     /// iPXE for each kind of processor.
     pub(super) fn ipxe(&self) -> Result<IpxeImages, ConfigError> {
-        let image = |name| self.optional(name, |text| existing(text, check_efi));
+        let image = |name, processor| {
+            self.optional(name, |text| image::read(Path::new(text), processor).map(|_| PathBuf::from(text)))
+        };
         Ok(IpxeImages {
-            x86_64: image("ipxe-x86-64-efi")?,
-            arm64: image("ipxe-arm64-efi")?,
-            riscv64: image("ipxe-riscv64-efi")?,
+            x86_64: image("ipxe-x86-64-efi", Processor::X86_64)?,
+            arm64: image("ipxe-arm64-efi", Processor::Arm64)?,
+            riscv64: image("ipxe-riscv64-efi", Processor::RiscV64)?,
         })
     }
 }

@@ -284,7 +284,7 @@ fn log_level(text: &str) -> Result<String, String> {
     EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-pub(super) fn existing(text: &str, check: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
+fn existing(text: &str, check: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     check(&path).map(|()| path)
 }

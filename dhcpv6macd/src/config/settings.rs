@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Those among them that are for builds and tests.
-const FOREIGN_VARIABLES: [&str; 1] = ["DHCPV6MACD_BPF_OBJECT"];
+const FOREIGN_VARIABLES: [&str; 2] = ["DHCPV6MACD_BPF_OBJECT", "DHCPV6MACD_EMBED_IPXE"];
 
 /// Where a text was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ mod tests {
         use std::os::unix::ffi::OsStringExt as _;
         let odd = OsString::from_vec(b"DHCPV6MACD_WORK\xffRS".to_vec());
         assert!(Settings::from_environment([(odd, OsString::from("x"))].into_iter()).is_err());
-        for foreign in ["DHCPV6MACD_BPF_OBJECT", "DHCPV6MACD", "PATH"] {
+        for foreign in ["DHCPV6MACD_BPF_OBJECT", "DHCPV6MACD_EMBED_IPXE", "DHCPV6MACD", "PATH"] {
             assert_eq!(Settings::from_environment(variables(foreign)), Ok(Settings::default()));
         }
     }

@@ -113,7 +113,9 @@ impl Assumed {
         let local = config.local(mac, link_local, addresses.into(), MTU);
         let duid = || server.map_or_else(|| Duid::link_layer(mac), |server| server.duid.clone());
         let policy = config.policy(duid, access);
-        Self { site: Site::new(local, Arc::new(policy)), is_seen: server.is_some(), has_stand_in_boot_server }
+        // No file is read in a replay.
+        let images = Arc::default();
+        Self { site: Site::new(local, Arc::new(policy), images), is_seen: server.is_some(), has_stand_in_boot_server }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Reason;
 use crate::{
+    image::Images,
     local::Local,
     policy::{BootFiles, Policy, Refused},
     wire::MacAddr,
@@ -18,14 +19,16 @@ pub struct Site {
     pub policy: Arc<Policy>,
     /// The boot files that follow from both.
     pub boot_files: BootFiles,
+    /// What those of TFTP are.
+    pub images: Arc<Images>,
 }
 
 impl Site {
-    /// This policy on this interface.
+    /// This policy on this interface, and these images.
     #[must_use]
-    pub fn new(local: Local, policy: Arc<Policy>) -> Self {
+    pub fn new(local: Local, policy: Arc<Policy>, images: Arc<Images>) -> Self {
         let boot_files = BootFiles::new(&policy.boot, policy.base_address, &local.addresses);
-        Self { local, policy, boot_files }
+        Self { local, policy, boot_files, images }
     }
 
     /// A machine's MAC is its own and nobody else's (IEEE 802-2014 section 8.2).

@@ -48,6 +48,9 @@ pub enum StartError {
     /// A list of machines, since it was looked at.
     #[error("{0}")]
     Access(String),
+    /// An image, since it was looked at.
+    #[error("{0}")]
+    Image(String),
     /// Not enough file descriptors.
     #[error("{needed} file descriptors are needed, and the limit is {limit}; raise it (ulimit -n, LimitNOFILE=)")]
     Descriptors {

@@ -9,10 +9,11 @@ use tracing::{info, warn};
 use super::{ServeError, source::Source};
 use crate::{
     config::{Config, Datapath},
+    image::Images,
     interface::{Facts, Interface, InterfaceError, LinkState},
     local::Local,
     netlink::NetlinkError,
-    policy::{MacList, Policy},
+    policy::{Access, MacList, Policy},
     respond::Site,
 };
 
@@ -58,8 +59,9 @@ impl Follower<'_> {
 
     fn take(&mut self, facts: Facts) -> Result<(), ServeError> {
         self.source.set_own_addresses(&facts.addresses)?;
-        let policy = Arc::clone(&self.site.load().policy);
-        self.site.store(Arc::new(Site::new(local(self.config, &facts), policy)));
+        let before = self.site.load();
+        let (policy, images) = (Arc::clone(&before.policy), Arc::clone(&before.images));
+        self.site.store(Arc::new(Site::new(local(self.config, &facts), policy, images)));
         self.tell(&facts);
         self.tell_of_boot_server(&facts);
         self.facts = facts;
@@ -109,21 +111,33 @@ impl Follower<'_> {
         }
     }
 
-    /// Reads the lists of machines again. What cannot be read leaves everything as it was.
+    /// Reads the lists of machines and the images again. Of what cannot be read, all stays as it was.
     pub(super) fn reload(&self) {
-        match self.config.access.read() {
-            Ok(access) => {
-                info!(
-                    allow = entries(access.allow.as_ref()),
-                    deny = entries(access.deny.as_ref()),
-                    "lists of machines read again"
-                );
-                let site = self.site.load();
-                let policy = Policy { access, ..Policy::clone(&site.policy) };
-                self.site.store(Arc::new(Site::new(site.local.clone(), Arc::new(policy))));
+        let before = self.site.load();
+        let policy = self.lists().map(|access| Policy { access, ..Policy::clone(&before.policy) });
+        let policy = policy.map_or_else(|| Arc::clone(&before.policy), Arc::new);
+        let images = self.images().map_or_else(|| Arc::clone(&before.images), Arc::new);
+        self.site.store(Arc::new(Site::new(before.local.clone(), policy, images)));
+    }
+
+    fn lists(&self) -> Option<Access> {
+        let read = self.config.access.read();
+        match &read {
+            Ok(Access { allow, deny }) => {
+                info!(allow = entries(allow.as_ref()), deny = entries(deny.as_ref()), "lists of machines read again");
             }
             Err(error) => warn!("{error}: the lists of machines stay as they were"),
         }
+        read.ok()
+    }
+
+    fn images(&self) -> Option<Images> {
+        let read = Images::read(&self.config.ipxe);
+        match &read {
+            Ok(images) => info!(ipxe = %images, "images read again"),
+            Err(error) => warn!("{error}: the images stay as they were"),
+        }
+        read.ok()
     }
 
     async fn facts(&self) -> Result<Facts, InterfaceError> {

@@ -37,6 +37,7 @@ use self::{
 use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::TransmitRing,
+    image::Images,
     interface::{Facts, Interface, LinkState},
     log,
     policy::Policy,
@@ -101,6 +102,7 @@ impl<'a> Daemon<'a> {
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
         let local = follow::local(config, &facts);
         let policy = Arc::new(policy(config, &facts)?);
+        let images = Arc::new(Images::read(&config.ipxe).map_err(StartError::Image)?);
         obstacles::refuse_without_boot_server(config, &facts)?;
         for warning in config.warnings() {
             warn!("{warning}");
@@ -112,7 +114,7 @@ impl<'a> Daemon<'a> {
             (0..count).map(|_| TransmitRing::open(interface.index, facts.mtu)).collect::<Result<Vec<_>, _>>();
         let transmit = transmit.map_err(StartError::Rings)?;
         let observations = Observations::new();
-        let site = Arc::new(ArcSwap::from_pointee(Site::new(local, Arc::clone(&policy))));
+        let site = Arc::new(ArcSwap::from_pointee(Site::new(local, Arc::clone(&policy), Arc::clone(&images))));
         let workers = Workers::start(rings, transmit, || Answerer::new(Arc::clone(&site), observations.observer()));
         let workers = workers.map_err(StartError::Workers)?;
         source.steer(config, &interface).await?;
@@ -125,6 +127,7 @@ impl<'a> Daemon<'a> {
             mac = %facts.mac,
             link_local = %facts.link_local,
             server_duid = %policy.server_duid,
+            ipxe = %images,
             "serving"
         );
         if facts.state != LinkState::Up {
@@ -201,7 +204,7 @@ struct Signals {
 enum Asked {
     /// To end, by the signal of this name.
     Stop(&'static str),
-    /// To read the lists of machines again.
+    /// To read the lists of machines and the images again.
     Reload,
 }
 

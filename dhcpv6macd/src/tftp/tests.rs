@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::Ipv6Addr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -60,7 +61,7 @@ impl Lab {
         let policy = Policy::new("2001:db8::".parse().unwrap(), Duid::link_layer(SERVER_MAC));
         let now = Instant::now();
         Self {
-            site: Site::new(local, policy.into()),
+            site: Site::new(local, policy.into(), Arc::default()),
             tftp: Tftp::new(Limits { sessions: 4, tries: 5 }, now),
             shelf: Shelf(BTreeMap::from([("file", Some(file.into()))])),
             told: Vec::new(),

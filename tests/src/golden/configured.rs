@@ -22,7 +22,7 @@ pub(super) fn sites() -> Vec<Site> {
                 let mac_sources = mac_sources.parse().expect("names of MAC sources");
                 let all = Policy { boot: boot.clone(), mac_sources, relay_from, ..policy() };
                 let least = Policy { options: [].into(), preference: 0, access: Access::default(), ..all.clone() };
-                sites.extend([all, least].map(|policy| Site::new(local(), Arc::new(policy))));
+                sites.extend([all, least].map(|policy| Site::new(local(), Arc::new(policy), Arc::default())));
             }
         }
     }

@@ -181,5 +181,5 @@ pub fn exclusive_policy() -> Policy {
 /// Our interface, and what the operator decided.
 #[must_use]
 pub fn site() -> Site {
-    Site::new(local(), Arc::new(policy()))
+    Site::new(local(), Arc::new(policy()), Arc::default())
 }
