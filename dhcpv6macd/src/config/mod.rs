@@ -28,6 +28,7 @@ use crate::{
     local::Local,
     policy::{Access, BaseAddress, BootPolicy, ImageSet, Lifetimes, MacSources, Policy},
     router::Advertised,
+    tftp::Limits,
     wire::{
         Duid, MacAddr, Prefix,
         dhcpv6::{OptionCode, Processor, ServerOption},
@@ -63,6 +64,10 @@ pub struct Config {
     pub router_advertisement: Option<Advertised>,
     /// Where the TFTP server listens; `None` for `off`.
     pub tftp: Option<SocketAddr>,
+    /// Directory with more files for TFTP.
+    pub tftp_root: Option<PathBuf>,
+    /// Bounds of the TFTP server, a worker.
+    pub tftp_limits: Limits,
     /// Where the netboot HTTP server listens.
     pub http: SocketAddr,
     /// Where the netboot HTTPS server listens.

@@ -4,6 +4,7 @@ use std::{
     fmt::Display,
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -22,6 +23,7 @@ use crate::{
     datapath::steering::XdpMode,
     policy::Lifetimes,
     router::Advertised,
+    tftp::Limits,
     wire::{Prefix, router::ConfigurationFlag},
 };
 
@@ -52,6 +54,11 @@ impl Config {
             dhcpv6_port: given.required("dhcpv6-listen-port", port)?,
             router_advertisement: given.router_advertisement()?,
             tftp,
+            tftp_root: given.optional("tftp-root", |text| existing(text, check_directory))?,
+            tftp_limits: Limits {
+                sessions: given.required("tftp-sessions-max", |text| bounded(text, 1..=65_536))?,
+                tries: given.required("tftp-tries", |text| bounded(text, 1..=20))?,
+            },
             http: given.required("http-listen-addr", listen_address)?,
             https: given.required("https-listen-addr", listen_address)?,
             netboot_dir: given.optional("netboot-dir", |text| existing(text, check_directory))?,
@@ -242,6 +249,11 @@ pub(super) fn seconds(text: &str) -> Result<u32, &'static str> {
     Ok(total as u32)
 }
 
+fn bounded(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.ok_or_else(|| format!("not a number from {} to {}", bounds.start(), bounds.end()))
+}
+
 fn workers(text: &str) -> Result<NonZeroUsize, &'static str> {
     let count = text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= WORKERS_MAX);
     count.ok_or("not a number of threads, 1 to 64")
@@ -366,6 +378,8 @@ mod tests {
             ("boot-server-address", "::1", "--boot-server-address ::1: no IPv6 address that machines can load from"),
             ("workers", "0", "--workers 0: not a number of threads, 1 to 64"),
             ("dhcpv6-listen-port", "0", "--dhcpv6-listen-port 0: not a port, 1 to 65535"),
+            ("tftp-tries", "0", "--tftp-tries 0: not a number from 1 to 20"),
+            ("tftp-sessions-max", "65537", "--tftp-sessions-max 65537: not a number from 1 to 65536"),
             ("xdp-mode", "fast", "--xdp-mode fast: there are auto, native and generic"),
             ("log-level", "loud", "--log-level loud: not a level; there are error, warn, info, debug and trace"),
             (

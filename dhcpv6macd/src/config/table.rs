@@ -32,7 +32,7 @@ const ADDRESSES: &str = "Addresses";
 const ROUTER: &str = "Router Advertisements";
 const OPTIONS: &str = "Options (for machines that ask for them; none by default; lists have commas)";
 const MACHINES: &str = "Machines";
-const BOOT: &str = "Boot files (named to machines now, served by later versions)";
+const BOOT: &str = "Boot files (TFTP is served; HTTP by later versions)";
 const DATAPATH: &str = "Datapath";
 const LOG: &str = "Log";
 
@@ -47,7 +47,7 @@ const fn setting(
 }
 
 /// All of them, in the order of the help.
-pub const SETTINGS: [Setting; 39] = [
+pub const SETTINGS: [Setting; 42] = [
     setting(ADDRESSES, "interface", "NAME", Nothing, "Interface that the machines are on"),
     setting(
         ADDRESSES,
@@ -148,6 +148,15 @@ pub const SETTINGS: [Setting; 39] = [
     ),
     setting(DATAPATH, "workers", "COUNT", Decided("one a CPU, at most 8"), "Threads that answer, 1 to 64"),
     setting(BOOT, "tftp-listen-addr", "ADDRESS", Text(":69"), "Where TFTP listens, [address]:port, or off"),
+    setting(
+        BOOT,
+        "tftp-root",
+        "DIRECTORY",
+        Nothing,
+        "Directory with more files for TFTP; a machine's own are in <mac>/, such as 52:54:00:12:34:56/",
+    ),
+    setting(BOOT, "tftp-sessions-max", "COUNT", Text("4096"), "TFTP transfers at a time, of each worker, 1 to 65536"),
+    setting(BOOT, "tftp-tries", "COUNT", Text("5"), "How often TFTP sends again what gets lost, in a row, 1 to 20"),
     setting(BOOT, "http-listen-addr", "ADDRESS", Text(":80"), "Where HTTP listens"),
     setting(BOOT, "https-listen-addr", "ADDRESS", Text(":443"), "Where HTTPS listens"),
     setting(

@@ -123,6 +123,34 @@ struct TftpFiles {
     other: Option<UrlTemplate>,
 }
 
+/// A name under which iPXE is served, by TFTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageName {
+    /// The one for this processor.
+    Of(Processor),
+    /// The one for the processor of whoever asks.
+    OwnProcessor,
+}
+
+impl ImageName {
+    /// What a file is, if it is one.
+    #[must_use]
+    pub fn parse(file: &str) -> Option<Self> {
+        match file {
+            OWN_IMAGE => Some(Self::OwnProcessor),
+            X86_64_IMAGE => Some(Self::Of(Processor::X86_64)),
+            ARM64_IMAGE => Some(Self::Of(Processor::Arm64)),
+            RISCV64_IMAGE => Some(Self::Of(Processor::RiscV64)),
+            _ => None,
+        }
+    }
+}
+
+const OWN_IMAGE: &str = "ipxe.efi";
+const X86_64_IMAGE: &str = "ipxe-x86_64.efi";
+const ARM64_IMAGE: &str = "ipxe-arm64.efi";
+const RISCV64_IMAGE: &str = "ipxe-riscv64.efi";
+
 /// What a reply says about booting.
 #[derive(Clone, Copy, Debug)]
 pub struct Boot<'a> {
@@ -167,12 +195,12 @@ impl TftpFiles {
     fn new(tftp: TftpPolicy, server: Ipv6Addr) -> Self {
         let TftpPolicy { port, images, .. } = tftp;
         let file = |is_there: bool, name: &str| is_there.then(|| UrlTemplate::tftp(server, port, name));
-        let plain = |is_there| file(is_there, "ipxe.efi");
+        let plain = |is_there| file(is_there, OWN_IMAGE);
         if images.are_several() {
             Self {
                 x86_64: plain(images.x86_64),
-                arm64: file(images.arm64, "ipxe-arm64.efi"),
-                riscv64: file(images.riscv64, "ipxe-riscv64.efi"),
+                arm64: file(images.arm64, ARM64_IMAGE),
+                riscv64: file(images.riscv64, RISCV64_IMAGE),
                 other: None,
             }
         } else {

@@ -13,8 +13,8 @@ use crate::{
     wire::{
         Datagram, Headers, NoSpace,
         dhcpv6::{
-            Association, AssociationKind, CLIENT_PORT, HTTP_CLIENT, MessageType, OptionCode, RelayForward, Relays,
-            SERVER_PORT, StatusCode, Writer,
+            Architectures, Association, AssociationKind, CLIENT_PORT, HTTP_CLIENT, MessageType, OptionCode,
+            RelayForward, Relays, SERVER_PORT, StatusCode, Writer,
         },
     },
 };
@@ -64,6 +64,12 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub fn observation(&self) -> Observation<'a> {
         Observation::of(&self.request)
+    }
+
+    /// What the machine says that it can boot.
+    #[must_use]
+    pub fn architectures(&self) -> Architectures<'a> {
+        self.request.message.architectures
     }
 
     /// The machine's address, where the reply gives it one.

@@ -6,11 +6,16 @@ use std::{
 };
 
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::{observe::Observations, totals::Totals};
+use super::{
+    observe::{Observations, Sighting},
+    totals::Totals,
+};
 use crate::{
     machine::{ConflictSign, Finding, MACHINES_MAX, Machines},
+    respond::Observation,
+    tftp::{self, Happening},
     wire::{Hexadecimal, MacAddr},
 };
 
@@ -47,16 +52,35 @@ impl Control {
     /// Takes everything that the workers saw until now.
     fn take(&mut self, now: Instant) {
         for _ in 0..self.observations.len() {
-            let Some(sighting) = self.observations.next() else { break };
-            let seen = sighting.observation();
-            for finding in self.machines.observe(&seen, now) {
-                self.findings.add(finding.name(), 1);
-                if may_tell(&mut self.left, now) {
-                    tell(seen.mac, &finding);
-                } else {
-                    self.findings.add("finding_not_logged", 1);
-                }
+            match self.observations.next() {
+                None => return,
+                Some(Sighting::Message(sighting)) => self.take_message(&sighting.observation(), now),
+                Some(Sighting::Transfer(sighting)) => self.take_transfer(&sighting.observation(), now),
             }
+        }
+    }
+
+    fn take_message(&mut self, seen: &Observation<'_>, now: Instant) {
+        for finding in self.machines.observe(seen, now) {
+            self.findings.add(finding.name(), 1);
+            if may_tell(&mut self.left, now) {
+                tell(seen.mac, &finding);
+            } else {
+                self.findings.add("finding_not_logged", 1);
+            }
+        }
+    }
+
+    /// A boot that stands still for want of its file is worth a line.
+    fn take_transfer(&mut self, seen: &tftp::Observation<'_>, now: Instant) {
+        let tftp::Observation { mac, name, total, .. } = *seen;
+        let Happening::Failed(failure) = seen.happening else {
+            return debug!(%mac, file = %name, total, happening = ?seen.happening, "TFTP");
+        };
+        if may_tell(&mut self.left, now) {
+            warn!(%mac, file = %name, "a TFTP transfer has failed: {failure}");
+        } else {
+            self.findings.add("finding_not_logged", 1);
         }
     }
 

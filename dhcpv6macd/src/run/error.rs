@@ -1,6 +1,6 @@
 //! Why the daemon does not start, or stopped.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use crate::{
     datapath::steering::{SteeringLinkError, SteeringProgramError, XdpMode},
@@ -141,6 +141,14 @@ pub enum StartError {
         source: io::Error,
         /// The names of the programs that have it, as far as they are known.
         holders: String,
+    },
+    /// The directory of TFTP, since it was looked at.
+    #[error("--tftp-root {}: {source}", path.display())]
+    TftpRoot {
+        /// The directory.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
     },
     /// The rings cannot be opened.
     #[error("cannot open the packet rings: {0}")]

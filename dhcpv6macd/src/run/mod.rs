@@ -5,15 +5,18 @@ mod advertise;
 mod answer;
 mod control;
 mod error;
+mod files;
 mod follow;
 mod icmpv6;
 mod observe;
 mod obstacles;
+mod processors;
+mod shelf;
 mod source;
 pub(crate) mod totals;
 mod workers;
 
-use std::{os::fd::OwnedFd, sync::Arc, thread};
+use std::{os::fd::OwnedFd, sync::Arc, thread, time::Instant};
 
 use arc_swap::ArcSwap;
 use tokio::{
@@ -28,8 +31,11 @@ use self::{
     advertise::{Advertiser, advertise},
     answer::Answerer,
     control::Control,
+    files::WorkerFiles,
     follow::Follower,
     observe::Observations,
+    processors::Processors,
+    shelf::Shelf,
     source::Source,
     totals::Totals,
     workers::Workers,
@@ -43,6 +49,8 @@ use crate::{
     policy::Policy,
     privilege,
     respond::Site,
+    tftp::Tftp,
+    tree::Tree,
     wire::Duid,
 };
 
@@ -78,6 +86,8 @@ struct Daemon<'a> {
     control: Control,
     /// `None` where the operator wants no Router Advertisements.
     advertiser: Option<Advertiser>,
+    /// Held: it ends with this.
+    _shelf: Option<Shelf>,
     /// Held: nobody else gets them.
     _ports: Vec<OwnedFd>,
 }
@@ -115,8 +125,9 @@ impl<'a> Daemon<'a> {
         let transmit = transmit.map_err(StartError::Rings)?;
         let observations = Observations::new();
         let site = Arc::new(ArcSwap::from_pointee(Site::new(local, Arc::clone(&policy), Arc::clone(&images))));
-        let workers = Workers::start(rings, transmit, || Answerer::new(Arc::clone(&site), observations.observer()));
-        let workers = workers.map_err(StartError::Workers)?;
+        let shelf = shelf(config)?;
+        let answerer = answerers(config, &site, shelf.as_ref(), &observations);
+        let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
         source.steer(config, &interface).await?;
 
         info!(
@@ -140,7 +151,7 @@ impl<'a> Daemon<'a> {
         let follower =
             Follower { config, interface, facts, site, source, changed, is_behind: false, groups: Some(groups) };
         let control = Control::new(observations);
-        Ok(Self { follower, workers, control, advertiser, _ports: ports })
+        Ok(Self { follower, workers, control, advertiser, _shelf: shelf, _ports: ports })
     }
 
     /// Follows the interface, and advertises on it, until told to stop.
@@ -185,6 +196,28 @@ impl<'a> Daemon<'a> {
 
 fn workers_default() -> usize {
     thread::available_parallelism().map_or(1, Into::into).min(WORKERS_DEFAULT_MAX)
+}
+
+/// Makes what answers under each worker.
+fn answerers(
+    config: &Config,
+    site: &Arc<ArcSwap<Site>>,
+    shelf: Option<&Shelf>,
+    observations: &Observations,
+) -> impl Fn() -> Answerer {
+    let processors = Processors::new();
+    move || {
+        let files = WorkerFiles { processors: processors.clone(), shelf: shelf.and_then(Shelf::reader) };
+        let tftp = Tftp::new(config.tftp_limits, Instant::now());
+        Answerer::new(Arc::clone(site), tftp, files, observations.observer())
+    }
+}
+
+/// The thread that reads the files of a directory, where there is one.
+fn shelf(config: &Config) -> Result<Option<Shelf>, StartError> {
+    let Some(path) = config.tftp_root.as_ref().filter(|_| config.tftp.is_some()) else { return Ok(None) };
+    let shelf = Tree::open(path).and_then(Shelf::new);
+    shelf.map(Some).map_err(|source| StartError::TftpRoot { path: path.clone(), source })
 }
 
 /// The policy as the files say now.

@@ -11,6 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use crate::{
     policy::BootStage,
     respond::Observation,
+    tftp::{self, FileName, Happening},
     wire::{DUID_MAX, MacAddr, dhcpv6::MessageType},
 };
 
@@ -51,7 +52,14 @@ impl Observations {
 }
 
 /// An observation of a fixed size: it leaves a worker without taking memory.
-pub(super) struct Sighting {
+pub(super) enum Sighting {
+    /// A message was answered.
+    Message(MessageSighting),
+    /// Something happened to a transfer.
+    Transfer(TransferSighting),
+}
+
+pub(super) struct MessageSighting {
     mac: MacAddr,
     kind: MessageType,
     stage: BootStage,
@@ -59,7 +67,27 @@ pub(super) struct Sighting {
     client_id: [u8; DUID_MAX],
 }
 
-impl Sighting {
+pub(super) struct TransferSighting {
+    mac: MacAddr,
+    name: FileName,
+    total: u64,
+    begun: Instant,
+    happening: Happening,
+}
+
+impl TransferSighting {
+    fn new(seen: &tftp::Observation<'_>) -> Self {
+        let tftp::Observation { mac, name, total, begun, happening } = *seen;
+        Self { mac, name: *name, total, begun, happening }
+    }
+
+    pub(super) fn observation(&self) -> tftp::Observation<'_> {
+        let Self { mac, ref name, total, begun, happening } = *self;
+        tftp::Observation { mac, name, total, begun, happening }
+    }
+}
+
+impl MessageSighting {
     /// `None` where the DUID is longer than one can be, which no message's is.
     fn new(seen: &Observation<'_>) -> Option<Self> {
         let Observation { mac, kind, stage, client_id: duid } = *seen;
@@ -91,7 +119,14 @@ impl Observer {
         if !self.is_news(seen, now) {
             return;
         }
-        if Sighting::new(seen).is_none_or(|sighting| self.queue.push(sighting).is_err()) {
+        if MessageSighting::new(seen).is_none_or(|sighting| self.queue.push(Sighting::Message(sighting)).is_err()) {
+            self.dropped += 1;
+        }
+    }
+
+    /// Tells of a transfer, likewise. All of that is news.
+    pub(super) fn tell_transfer(&mut self, seen: &tftp::Observation<'_>) {
+        if self.queue.push(Sighting::Transfer(TransferSighting::new(seen))).is_err() {
             self.dropped += 1;
         }
     }
@@ -134,11 +169,10 @@ mod tests {
         for seen in [one, one, other, one, later, later, decline, decline] {
             observer.tell(&seen, now);
         }
-        let mut told = std::iter::from_fn(|| observations.next());
         for expected in [one, other, one, later, decline, decline] {
-            assert_eq!(told.next().unwrap().observation(), expected);
+            assert!(matches!(observations.next(), Some(Sighting::Message(told)) if told.observation() == expected));
         }
-        assert!(told.next().is_none() && observer.dropped() == 0);
+        assert!(observations.next().is_none() && observer.dropped() == 0);
         for (seconds, is_told) in [(1, false), (601, true), (1199, false), (1201, true)] {
             observer.tell(&later, now + Duration::from_secs(seconds));
             assert_eq!(observations.next().is_some(), is_told, "{seconds}");

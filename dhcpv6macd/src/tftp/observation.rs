@@ -39,11 +39,13 @@ pub enum Happening {
 }
 
 /// Why a transfer has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The client said so, with this error code (RFC 1350 appendix).
+    #[error("the machine has ended it, with error {0}")]
     Client(u16),
     /// Nothing was heard of the client any more.
+    #[error("the machine has fallen silent")]
     Silence,
 }
 

@@ -34,8 +34,11 @@ impl Terms {
             block_size,
             window_size,
             timeout: asked.timeout.filter(|seconds| (1..=255).contains(seconds)),
-            // How long a text will be is not known before it was sent.
-            transfer_size: asked.transfer_size.filter(|_| mode == Mode::Octet).map(|_| file_length as u64),
+            // How long a text will be is not known before it was sent; that a file is empty curl does not take (`tftp_parse_option_ack`).
+            transfer_size: asked
+                .transfer_size
+                .filter(|_| mode == Mode::Octet && file_length > 0)
+                .map(|_| file_length as u64),
         };
         let number =
             |granted: Option<u64>, default| granted.and_then(|size| u16::try_from(size).ok()).unwrap_or(default);

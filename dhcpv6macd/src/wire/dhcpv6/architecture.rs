@@ -20,6 +20,12 @@ pub enum Processor {
     Unknown,
 }
 
+impl Processor {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::I386, Self::X86_64, Self::Arm32, Self::Arm64, Self::RiscV32, Self::RiscV64, Self::Unknown];
+}
+
 impl Architecture {
     /// Each that has a name.
     pub fn named() -> impl Iterator<Item = Self> {

@@ -1,0 +1,228 @@
+//! Files in memory for workers, who may not wait for a disk: one thread reads them, whole, and puts them where all can see them.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle, Thread},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use crossbeam_queue::ArrayQueue;
+use tracing::debug;
+
+use crate::{
+    tftp::{FileName, Found},
+    tree::{Tree, TreeError},
+    wire::MacAddr,
+};
+
+/// Bytes of all files together that are kept; what machines are still reading is not thrown out.
+const BYTES_MAX: u64 = 1 << 30;
+/// Files that are asked for and not looked for yet; who finds no room asks again.
+const WANTED_MAX: usize = 1024;
+/// Names that are kept.
+const NAMES_MAX: usize = 8192;
+/// How long what was found is taken for true; then it is looked at again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A file by its name, for a machine.
+type Name = (MacAddr, FileName);
+/// What was found, and when.
+type Entries = HashMap<Name, (Found, Instant)>;
+
+/// The thread that reads files. Dropped, it ends.
+pub(super) struct Shelf {
+    ends: Ends,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread and the workers share.
+#[derive(Clone)]
+struct Ends {
+    wanted: Arc<ArrayQueue<Name>>,
+    entries: Arc<ArcSwap<Entries>>,
+}
+
+impl Shelf {
+    /// Starts the thread for the files of a directory.
+    pub(super) fn new(tree: Tree) -> io::Result<Self> {
+        let ends = Ends { wanted: Arc::new(ArrayQueue::new(WANTED_MAX)), entries: Arc::default() };
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut keeper = Keeper { ends: ends.clone(), tree, contents: Contents::default() };
+        let told = Arc::clone(&is_over);
+        let keep = move || {
+            while !told.load(Ordering::Acquire) {
+                keeper.fetch();
+                thread::park();
+            }
+        };
+        let thread = thread::Builder::new().name("files".to_owned()).spawn(keep)?;
+        Ok(Self { ends, is_over, thread: Some(thread) })
+    }
+
+    /// An end for a worker.
+    pub(super) fn reader(&self) -> Option<ShelfReader> {
+        let thread = self.thread.as_ref()?.thread().clone();
+        Some(ShelfReader { ends: self.ends.clone(), thread })
+    }
+}
+
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // Had it panicked, it would have said so.
+            drop(thread.join());
+        }
+    }
+}
+
+/// A worker's end of the shelf.
+pub(super) struct ShelfReader {
+    ends: Ends,
+    thread: Thread,
+}
+
+impl ShelfReader {
+    /// What there is of a name, as of a moment ago; where that is not known, it will be.
+    pub(super) fn find(&self, mac: MacAddr, name: &FileName, now: Instant) -> Found {
+        let name = (mac, *name);
+        if let Some((found, since)) = self.ends.entries.load().get(&name)
+            && now.saturating_duration_since(*since) < FRESH
+        {
+            return found.clone();
+        }
+        // Where there is no room, it is asked for again in a moment.
+        if self.ends.wanted.push(name).is_ok() {
+            self.thread.unpark();
+        }
+        Found::Later
+    }
+}
+
+/// The thread's own.
+struct Keeper {
+    ends: Ends,
+    tree: Tree,
+    contents: Contents,
+}
+
+impl Keeper {
+    /// Finds what is wanted, all of it, and then shows it.
+    fn fetch(&mut self) {
+        if self.ends.wanted.is_empty() {
+            return;
+        }
+        let mut entries = fresh(&self.ends.entries.load());
+        // What is not fresh any more holds no file from here on.
+        self.ends.entries.store(Arc::new(entries.clone()));
+        for _ in 0..WANTED_MAX {
+            let Some(name) = self.ends.wanted.pop() else { break };
+            if !entries.contains_key(&name) && entries.len() < NAMES_MAX {
+                let found = self.find(&name);
+                entries.insert(name, (found, Instant::now()));
+            }
+        }
+        self.ends.entries.store(Arc::new(entries));
+    }
+
+    fn find(&mut self, (mac, name): &Name) -> Found {
+        let found =
+            self.tree.file(*mac, name.file()).and_then(|file| self.contents.of(file).map_err(TreeError::Denied));
+        match found {
+            Ok(bytes) => Found::File(bytes),
+            Err(TreeError::Missing) => Found::Missing,
+            Err(TreeError::Denied(error)) => {
+                debug!(%mac, file = name.file(), %error, "a file that is asked for cannot be had");
+                Found::Denied
+            }
+        }
+    }
+}
+
+/// Those that may be shown on.
+fn fresh(entries: &Entries) -> Entries {
+    let now = Instant::now();
+    let is_fresh = |since: Instant| now.saturating_duration_since(since) < FRESH;
+    entries.iter().filter(|(_, (_, since))| is_fresh(*since)).map(|(name, entry)| (*name, entry.clone())).collect()
+}
+
+/// What was read, once however many names it has.
+#[derive(Default)]
+struct Contents {
+    files: HashMap<Version, (Bytes, Instant)>,
+    bytes: u64,
+}
+
+/// A file as it was at some time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Version {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Version {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+impl Contents {
+    /// All of a file: from memory, where it has not changed.
+    fn of(&mut self, file: File) -> io::Result<Bytes> {
+        let version = Version::of(&file)?;
+        if let Some((bytes, used)) = self.files.get_mut(&version) {
+            *used = Instant::now();
+            return Ok(bytes.clone());
+        }
+        self.make_room(version.length)?;
+        let bytes = read(&file, version)?;
+        self.bytes += version.length;
+        self.files.insert(version, (bytes.clone(), Instant::now()));
+        Ok(bytes)
+    }
+
+    /// Throws out what was not used for the longest time and is not being read.
+    fn make_room(&mut self, length: u64) -> io::Result<()> {
+        while self.bytes + length > BYTES_MAX {
+            let idle = self.files.iter().filter(|(_, (bytes, _))| bytes.is_unique());
+            let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(version, _)| *version);
+            let oldest = oldest.ok_or_else(|| io::Error::other("no room in memory: 1 GiB of files are being read"))?;
+            self.files.remove(&oldest);
+            self.bytes -= oldest.length;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a file that stays as it is meanwhile.
+fn read(file: &File, version: Version) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    let length = usize::try_from(version.length).map_err(io::Error::other)?;
+    bytes.try_reserve_exact(length).map_err(io::Error::other)?;
+    file.take(version.length).read_to_end(&mut bytes)?;
+    if bytes.len() != length || Version::of(file)? != version {
+        return Err(io::Error::other("it changed while it was read"));
+    }
+    Ok(bytes.into())
+}

@@ -1,0 +1,73 @@
+//! A directory whose files are served, and nothing outside of it.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
+};
+
+use rustix::{
+    fs::{Mode, OFlags, ResolveFlags, open, openat2},
+    io::Errno,
+};
+
+use crate::wire::MacAddr;
+
+/// An open directory: what its path names later is nothing to it.
+#[derive(Debug)]
+pub struct Tree(OwnedFd);
+
+/// Why there is no file to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// There is none of this name, or none that may be named: hidden, or not below the directory.
+    #[error("there is no such file")]
+    Missing,
+    /// There is something, and it is no file, or may not be read.
+    #[error("{0}")]
+    Denied(io::Error),
+}
+
+impl Tree {
+    /// Opens a directory.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it may not be searched.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?))
+    }
+
+    /// Opens a file for a machine: `<mac>/<name>`, or, where the machine has none of its own, `<name>`. Symbolic links may lead about below
+    /// the directory, and nowhere else (`RESOLVE_BENEATH`, `openat2(2)`).
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn file(&self, mac: MacAddr, name: &str) -> Result<File, TreeError> {
+        // Also what climbs: `..` begins with a dot.
+        if name.split('/').any(|part| part.starts_with('.')) {
+            return Err(TreeError::Missing);
+        }
+        match self.regular(&format!("{mac}/{name}")) {
+            Err(TreeError::Missing) => self.regular(name),
+            found => found,
+        }
+    }
+
+    fn regular(&self, path: &str) -> Result<File, TreeError> {
+        // A FIFO would hold up its reader until somebody writes.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let file = openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve).map_err(|error| match error {
+            Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::NAMETOOLONG => TreeError::Missing,
+            error => TreeError::Denied(error.into()),
+        })?;
+        let file = File::from(file);
+        if !file.metadata().map_err(TreeError::Denied)?.is_file() {
+            return Err(TreeError::Denied(io::Error::other("not a regular file")));
+        }
+        Ok(file)
+    }
+}
