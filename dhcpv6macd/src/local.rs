@@ -15,7 +15,7 @@ pub struct Local {
     pub link_local: Ipv6Addr,
     /// Every unicast address of the interface, sorted.
     pub addresses: Box<[Ipv6Addr]>,
-    /// Bytes of the longest packet that it carries.
+    /// Bytes of the longest packet that is sent.
     pub mtu: u32,
     /// UDP port of the DHCPv6 server.
     pub dhcpv6_port: u16,

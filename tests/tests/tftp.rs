@@ -180,3 +180,23 @@ fn a_file_that_is_replaced_is_served_anew() {
     std::thread::sleep(Duration::from_millis(1100));
     assert_eq!(scene.curl_loads("file", &[]), b"afterwards");
 }
+
+#[test]
+fn a_block_is_as_long_as_the_interface_carries_in_one_frame() {
+    let scene = Scene::new();
+    let file = bytes(100_000);
+    scene.write("file", &file);
+    for (mtu, frames) in [(1500, 70), (1280, 82), (9000, 12)] {
+        for (host, interface) in [
+            (&scene.rack.router, ROUTER_INTERFACE),
+            (&scene.rack.switch, "uplink"),
+            (&scene.rack.switch, "port0"),
+            (scene.machine(), MACHINE_INTERFACE),
+        ] {
+            host.ip(&format!("link set {interface} mtu {mtu}")).unwrap();
+        }
+        let daemon = scene.daemon(&PACKET);
+        assert!(scene.curl_loads("file", &["--tftp-blksize", "65464"]) == file, "{mtu}");
+        assert_eq!(daemon.stop().unwrap().counter("tftp_sent"), 1 + frames, "{mtu}");
+    }
+}

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use dhcpv6macd::respond::Reason;
 use dhcpv6macd_ebpf::Verdict;
 use dhcpv6macd_tests::{
     golden::{self, BASE, DENIED, MACHINE, OUR_ADDRESS, Outcome, Row},
@@ -133,6 +134,7 @@ fn golden_rows_come_true_on_the_wire() {
                 expect(row.verdict.name());
             }
             match &row.outcome {
+                Outcome::Dropped(Reason::TftpNotServed) => expect(Reason::TftpNoSession.name()),
                 Outcome::Dropped(reason) if is_steered => expect(reason.name()),
                 Outcome::Answered(_) => expect("sent"),
                 Outcome::Dropped(_) => {}

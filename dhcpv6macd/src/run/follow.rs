@@ -27,6 +27,8 @@ pub(super) struct Follower<'a> {
     pub(super) config: &'a Config,
     pub(super) interface: Interface,
     pub(super) facts: Facts,
+    /// The longest packet that the transmit rings hold: they were made for the interface as it was.
+    pub(super) mtu_max: u32,
     pub(super) site: Arc<ArcSwap<Site>>,
     pub(super) source: Source,
     /// Told of every change that [`site`](Self::site) may show.
@@ -61,7 +63,7 @@ impl Follower<'_> {
         self.source.set_own_addresses(&facts.addresses)?;
         let before = self.site.load();
         let (policy, images) = (Arc::clone(&before.policy), Arc::clone(&before.images));
-        self.site.store(Arc::new(Site::new(local(self.config, &facts), policy, images)));
+        self.site.store(Arc::new(Site::new(local(self.config, &facts, self.mtu_max), policy, images)));
         self.tell(&facts);
         self.tell_of_boot_server(&facts);
         self.facts = facts;
@@ -179,7 +181,7 @@ pub(super) fn tell_of_link(interface: &str, state: LinkState) {
     }
 }
 
-/// What is ours, as the workers see it.
-pub(super) fn local(config: &Config, facts: &Facts) -> Local {
-    config.local(facts.mac, facts.link_local, facts.addresses.clone(), facts.mtu)
+/// What is ours, as the workers see it; they send no longer packets than `mtu_max`.
+pub(super) fn local(config: &Config, facts: &Facts, mtu_max: u32) -> Local {
+    config.local(facts.mac, facts.link_local, facts.addresses.clone(), facts.mtu.min(mtu_max))
 }

@@ -42,12 +42,11 @@ use self::{
 };
 use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
-    datapath::ring::TransmitRing,
+    datapath::ring::{TRANSMIT_MTU_MAX, TransmitRing},
     image::Images,
     interface::{Facts, Interface, LinkState},
     log,
     policy::Policy,
-    privilege,
     respond::Site,
     tftp::Tftp,
     tree::Tree,
@@ -95,22 +94,14 @@ struct Daemon<'a> {
 impl<'a> Daemon<'a> {
     /// Checks everything that can be checked, then starts from the quiet end: whatever fails, nothing was steered yet.
     async fn start(config: &'a Config) -> Result<Self, StartError> {
-        if let Some(names) = privilege::missing(config.datapath).map_err(StartError::Runtime)? {
-            return Err(StartError::Privilege(names));
-        }
         let count = config.workers.map_or_else(workers_default, Into::into);
-        obstacles::refuse_without_proc()?;
-        obstacles::refuse_without_descriptors(count)?;
-        let at_interface = |source| StartError::Interface { name: config.interface.clone(), source };
-        let interface = Interface::find(&config.interface).map_err(at_interface)?;
-        let facts = interface.facts().await.map_err(at_interface)?;
-        obstacles::refuse_if_served(&interface).await?;
-        obstacles::refuse_if_vlans_are_hidden(config, &interface).await?;
-        obstacles::refuse_behind_bridge(config, &interface, &facts).await?;
+        obstacles::refuse_without_rights(config, count)?;
+        let (interface, facts) = find(config).await?;
         let groups = interface
             .join_groups()
             .map_err(|source| StartError::Groups { interface: config.interface.clone(), source })?;
-        let local = follow::local(config, &facts);
+        let mtu_max = facts.mtu.min(TRANSMIT_MTU_MAX);
+        let local = follow::local(config, &facts, mtu_max);
         let policy = Arc::new(policy(config, &facts)?);
         let images = Arc::new(Images::read(&config.ipxe).map_err(StartError::Image)?);
         obstacles::refuse_without_boot_server(config, &facts)?;
@@ -148,8 +139,17 @@ impl<'a> Daemon<'a> {
         let advertiser = config
             .router_advertisement
             .map(|advertised| Advertiser::new(advertised, interface.index, Arc::clone(&site), Arc::clone(&changed)));
-        let follower =
-            Follower { config, interface, facts, site, source, changed, is_behind: false, groups: Some(groups) };
+        let follower = Follower {
+            config,
+            interface,
+            facts,
+            mtu_max,
+            site,
+            source,
+            changed,
+            is_behind: false,
+            groups: Some(groups),
+        };
         let control = Control::new(observations);
         Ok(Self { follower, workers, control, advertiser, _shelf: shelf, _ports: ports })
     }
@@ -218,6 +218,17 @@ fn shelf(config: &Config) -> Result<Option<Shelf>, StartError> {
     let Some(path) = config.tftp_root.as_ref().filter(|_| config.tftp.is_some()) else { return Ok(None) };
     let shelf = Tree::open(path).and_then(Shelf::new);
     shelf.map(Some).map_err(|source| StartError::TftpRoot { path: path.clone(), source })
+}
+
+/// Finds the interface, and whatever is in the way on it.
+async fn find(config: &Config) -> Result<(Interface, Facts), StartError> {
+    let at_interface = |source| StartError::Interface { name: config.interface.clone(), source };
+    let interface = Interface::find(&config.interface).map_err(at_interface)?;
+    let facts = interface.facts().await.map_err(at_interface)?;
+    obstacles::refuse_if_served(&interface).await?;
+    obstacles::refuse_if_vlans_are_hidden(config, &interface).await?;
+    obstacles::refuse_behind_bridge(config, &interface, &facts).await?;
+    Ok((interface, facts))
 }
 
 /// The policy as the files say now.

@@ -10,6 +10,7 @@ use crate::{
     datapath::{offload, port, steering::program_name},
     interface::{Facts, Interface},
     local::Local,
+    privilege,
 };
 
 /// File descriptors beside those of the workers: netlink, signals, ports, groups, BPF objects, and what is open for a moment.
@@ -17,8 +18,17 @@ const DESCRIPTORS: u64 = 48;
 /// Of each worker: its two rings.
 const DESCRIPTORS_OF_WORKER: u64 = 2;
 
+/// What the process may do, and what it must see.
+pub(super) fn refuse_without_rights(config: &Config, workers: usize) -> Result<(), StartError> {
+    if let Some(names) = privilege::missing(config.datapath).map_err(StartError::Runtime)? {
+        return Err(StartError::Privilege(names));
+    }
+    refuse_without_proc()?;
+    refuse_without_descriptors(workers)
+}
+
 /// Without enough file descriptors anything fails, for reasons that name anything else.
-pub(super) fn refuse_without_descriptors(workers: usize) -> Result<(), StartError> {
+fn refuse_without_descriptors(workers: usize) -> Result<(), StartError> {
     let needed = DESCRIPTORS + DESCRIPTORS_OF_WORKER * workers as u64;
     match getrlimit(Resource::Nofile).current {
         Some(limit) if limit < needed => Err(StartError::Descriptors { needed, limit }),
@@ -27,7 +37,7 @@ pub(super) fn refuse_without_descriptors(workers: usize) -> Result<(), StartErro
 }
 
 /// Namespaces, memberships and the holders of ports are seen there.
-pub(super) fn refuse_without_proc() -> Result<(), StartError> {
+fn refuse_without_proc() -> Result<(), StartError> {
     if Path::new("/proc/thread-self").exists() { Ok(()) } else { Err(StartError::NoProc) }
 }
 

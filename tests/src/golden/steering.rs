@@ -173,11 +173,11 @@ fn truncated() -> Vec<Row> {
 fn tftp() -> Vec<Row> {
     let to = |destination| {
         Envelope { destination, destination_port: TFTP_PORT, source_port: 1077, ..Envelope::default() }
-            .around(b"\0\x01ipxe.efi\0octet\0")
+            .around(b"\0\x04\0\x01")
     };
     let ours = Row {
         name: "S_tftp",
-        description: "a read request to us",
+        description: "an acknowledgement to us",
         frame: to(OUR_LINK_LOCAL),
         verdict: Verdict::Steer(Service::Tftp),
         outcome: Outcome::Dropped(Reason::TftpNotServed),
@@ -185,8 +185,8 @@ fn tftp() -> Vec<Row> {
     };
     vec![
         ours,
-        Row::passed("S_transit", "a read request to a server behind this router", to(BEHIND), PassReason::OtherAddress),
-        Row::passed("S_tftp", "a read request to the DHCPv6 group", to(GROUP), PassReason::OtherAddress),
+        Row::passed("S_transit", "the same to a server behind this router", to(BEHIND), PassReason::OtherAddress),
+        Row::passed("S_tftp", "the same to the DHCPv6 group", to(GROUP), PassReason::OtherAddress),
     ]
 }
 

@@ -20,18 +20,24 @@ use rustix::{
 
 use self::{
     queue::{ReceiveQueue, TransmitQueue},
-    slots::{BLOCK_SIZE, BLOCK_SLOTS, SLOT_SIZE, Slots},
+    slots::{BLOCK_SIZE, SEND_FRAME_MAX, SLOT_SIZE, Slots, slot_size},
 };
 use super::{Flushed, Receive, Transmit, classic_bpf, mmap::Mapping, sys};
 
 /// Slots of a receive ring: a burst of so many frames fits before the worker has looked once. 4 MiB.
 const RECEIVE_SLOTS: usize = 2048;
-/// Slots of a transmit ring. 1 MiB.
+/// Slots of a transmit ring. 1 MiB; with an MTU of 9000, 8 MiB.
 const TRANSMIT_SLOTS: usize = 512;
 /// Bytes that a transmit socket may have on their way to the wire, headroom of the kernel included.
 const SEND_BUFFER: c_int = 8 << 20;
 /// Flushes in a row without progress before replies are given up: the clients will have asked again.
 const FUTILE_FLUSHES_MAX: u32 = 10;
+
+/// Bytes in front of a packet.
+const ETHERNET: usize = dhcpv6macd_ebpf::header::IPV6_OFFSET;
+/// The longest packet that a [`TransmitRing`] sends, bytes.
+#[expect(clippy::cast_possible_truncation, reason = "some thousands")]
+pub const TRANSMIT_MTU_MAX: u32 = (SEND_FRAME_MAX - ETHERNET) as u32;
 
 /// Frames of one interface, as the kernel puts them into shared memory.
 #[derive(Debug)]
@@ -48,7 +54,7 @@ impl ReceiveRing {
     /// Without `CAP_NET_RAW`, without such an interface, or where the kernel has no memory for the ring.
     pub fn open(interface: u32, filter: Option<&[sock_filter]>) -> io::Result<Self> {
         let socket = sys::packet_socket()?;
-        let slots = map_ring(&socket, libc::PACKET_RX_RING, RECEIVE_SLOTS)?;
+        let slots = map_ring(&socket, libc::PACKET_RX_RING, RECEIVE_SLOTS, SLOT_SIZE)?;
         if let Some(filter) = filter {
             sys::attach_filter(&socket, filter)?;
         }
@@ -151,11 +157,11 @@ impl TransmitRing {
         sys::set_option(&socket, libc::SOL_PACKET, libc::PACKET_LOSS, &on)?;
         sys::set_option(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &on)?;
         sys::set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &SEND_BUFFER)?;
-        let slots = map_ring(&socket, libc::PACKET_TX_RING, TRANSMIT_SLOTS)?;
+        let mtu = usize::try_from(mtu).map_err(io::Error::other)?;
+        let frame_max = mtu.saturating_add(ETHERNET);
+        let slots = map_ring(&socket, libc::PACKET_TX_RING, TRANSMIT_SLOTS, slot_size(frame_max))?;
         // With protocol 0 the socket sends, and receives nothing.
         sys::bind_packet(&socket, interface, 0)?;
-        let mtu = usize::try_from(mtu).map_err(io::Error::other)?;
-        let frame_max = mtu.saturating_add(dhcpv6macd_ebpf::header::IPV6_OFFSET);
         Ok(Self { queue: TransmitQueue::new(slots, frame_max), socket, futile: 0 })
     }
 }
@@ -184,19 +190,20 @@ impl Transmit for TransmitRing {
 }
 
 /// Sets a socket's ring up and maps it.
-fn map_ring(socket: &OwnedFd, ring: c_int, count: usize) -> io::Result<Slots> {
+fn map_ring(socket: &OwnedFd, ring: c_int, count: usize, slot_size: usize) -> io::Result<Slots> {
     let version = libc::tpacket_versions::TPACKET_V2 as u32;
     sys::set_option(socket, libc::SOL_PACKET, libc::PACKET_VERSION, &version)?;
     let word = |value: usize| u32::try_from(value).map_err(io::Error::other);
     let request = libc::tpacket_req {
         tp_block_size: word(BLOCK_SIZE)?,
-        tp_block_nr: word(count / BLOCK_SLOTS)?,
-        tp_frame_size: word(SLOT_SIZE)?,
+        tp_block_nr: word(count * slot_size / BLOCK_SIZE)?,
+        tp_frame_size: word(slot_size)?,
         tp_frame_nr: word(count)?,
     };
     sys::set_option(socket, libc::SOL_PACKET, ring, &request)?;
-    Ok(Slots::new(Mapping::of_socket(socket, count * SLOT_SIZE)?, count))
+    Ok(Slots::new(Mapping::of_socket(socket, count * slot_size)?, count, slot_size))
 }
 
-const _WHOLE_BLOCKS: () =
-    assert!(RECEIVE_SLOTS.is_multiple_of(BLOCK_SLOTS) && TRANSMIT_SLOTS.is_multiple_of(BLOCK_SLOTS));
+const _WHOLE_BLOCKS: () = assert!(
+    (RECEIVE_SLOTS * SLOT_SIZE).is_multiple_of(BLOCK_SIZE) && (TRANSMIT_SLOTS * SLOT_SIZE).is_multiple_of(BLOCK_SIZE)
+);

@@ -1,7 +1,7 @@
 //! The order of a ring's slots: which comes next, and which are with the kernel. Knows no socket, so that it can be tested
 //! against a kernel in memory.
 
-use super::slots::{SEND_FRAME_MAX, Slots};
+use super::slots::Slots;
 
 /// Frames that came in, in order.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ pub(super) struct TransmitQueue {
 impl TransmitQueue {
     /// Sends no frame of more than `frame_max` bytes.
     pub(super) fn new(slots: Slots, frame_max: usize) -> Self {
-        Self { slots, next: 0, oldest: 0, queued: 0, frame_max: frame_max.min(SEND_FRAME_MAX) }
+        let frame_max = frame_max.min(slots.frame_max());
+        Self { slots, next: 0, oldest: 0, queued: 0, frame_max }
     }
 
     /// Are the next so many slots ours? The kernel gives them back in order, or nearly so.

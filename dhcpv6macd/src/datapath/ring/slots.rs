@@ -4,16 +4,16 @@
 //! `tpacket_snd`) of the kernel.
 #![expect(unsafe_code, reason = "slots lie in memory shared with the kernel")]
 
-use std::{ops::Range, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use super::super::mmap::Mapping;
 
 /// Bytes of a slot: its header and one frame of an Ethernet with an MTU of 1500, with room to spare.
 pub(super) const SLOT_SIZE: usize = 2048;
+/// Bytes of the largest slot: for frames of 9000 bytes and more.
+const SLOT_SIZE_MAX: usize = 16 * 1024;
 /// Bytes of a block, the unit in which the kernel allocates a ring.
 pub(super) const BLOCK_SIZE: usize = 64 * 1024;
-/// Slots of a block.
-pub(super) const BLOCK_SLOTS: usize = BLOCK_SIZE / SLOT_SIZE;
 
 /// Offset of `tp_status`: who owns the slot.
 const STATUS: usize = 0;
@@ -32,20 +32,31 @@ const VIRTIO_HEADER_LENGTH: u32 = VIRTIO_HEADER as u32;
 /// Where a frame to be sent starts.
 const SEND_FRAME: usize = SEND_DATA + VIRTIO_HEADER;
 
-/// Most bytes of a frame that a slot can send.
-pub(super) const SEND_FRAME_MAX: usize = SLOT_SIZE - SEND_FRAME;
+/// Most bytes of a frame that can be sent at all.
+pub(super) const SEND_FRAME_MAX: usize = SLOT_SIZE_MAX - SEND_FRAME;
+
+/// Bytes of a slot that sends frames of so many bytes, as far as there are such slots. Of a power of two, whole blocks hold whole slots.
+pub(super) fn slot_size(frame_max: usize) -> usize {
+    (frame_max.min(SEND_FRAME_MAX) + SEND_FRAME).next_power_of_two().max(SLOT_SIZE)
+}
 
 /// A ring's memory, slot by slot.
 #[derive(Debug)]
 pub(super) struct Slots {
     memory: Mapping,
     count: usize,
+    size: usize,
 }
 
 impl Slots {
-    /// `memory` holds `count` slots.
-    pub(super) fn new(memory: Mapping, count: usize) -> Self {
-        Self { memory, count }
+    /// `memory` holds `count` slots of `size` bytes.
+    pub(super) fn new(memory: Mapping, count: usize, size: usize) -> Self {
+        Self { memory, count, size }
+    }
+
+    /// Most bytes of a frame that one of them can send.
+    pub(super) fn frame_max(&self) -> usize {
+        self.size - SEND_FRAME
     }
 
     /// The slot behind `index`, around the ring.
@@ -59,11 +70,11 @@ impl Slots {
     }
 
     fn status(&self, index: usize) -> u32 {
-        self.memory.word(index * SLOT_SIZE + STATUS).load(Ordering::Acquire)
+        self.memory.word(index * self.size + STATUS).load(Ordering::Acquire)
     }
 
     fn set_status(&self, index: usize, status: u32) {
-        self.memory.word(index * SLOT_SIZE + STATUS).store(status, Ordering::Release);
+        self.memory.word(index * self.size + STATUS).store(status, Ordering::Release);
     }
 
     /// The frame that the kernel has put into this slot, if it has.
@@ -71,11 +82,11 @@ impl Slots {
         if self.status(index) & libc::TP_STATUS_USER == 0 {
             return None;
         }
-        let slot = index * SLOT_SIZE;
+        let slot = index * self.size;
         let captured = self.memory.word(slot + CAPTURED).load(Ordering::Relaxed) as usize;
         let [low, high, ..] = self.memory.word(slot + MAC_AND_NET).load(Ordering::Relaxed).to_ne_bytes();
         let start = usize::from(u16::from_ne_bytes([low, high]));
-        let end = (start + captured).min(SLOT_SIZE);
+        let end = (start + captured).min(self.size);
         // SAFETY: the slot is ours until `release`, which takes the ring mutably and so ends this borrow.
         Some(unsafe { self.memory.bytes(slot + start.min(end)..slot + end) })
     }
@@ -92,14 +103,10 @@ impl Slots {
 
     /// Room for a frame to send, `length` bytes of it at most. The slot is [available](Self::is_available).
     pub(super) fn frame_mut(&mut self, index: usize, length: usize) -> &mut [u8] {
-        let frame = Self::send_range(index, length);
+        let start = index * self.size + SEND_FRAME;
+        let frame = start..start + length.min(self.frame_max());
         // SAFETY: an available slot is ours, and the borrow of the ring is exclusive.
         unsafe { self.memory.bytes_mut(frame) }
-    }
-
-    fn send_range(index: usize, length: usize) -> Range<usize> {
-        let start = index * SLOT_SIZE + SEND_FRAME;
-        start..start + length.min(SEND_FRAME_MAX)
     }
 
     /// Hands the first `length` bytes of the frame in this slot to the kernel.
@@ -107,7 +114,7 @@ impl Slots {
     /// The header in front says that the whole frame is header, so that the kernel copies it into one linear buffer
     /// instead of lending pages of the ring (`copylen` in `tpacket_snd`): twice as fast on veth.
     pub(super) fn request_send(&mut self, index: usize, length: u16) {
-        let slot = index * SLOT_SIZE;
+        let slot = index * self.size;
         let [low, high] = length.to_le_bytes();
         let header = slot + SEND_DATA..slot + SEND_FRAME;
         // SAFETY: an available slot is ours, and the borrow of the ring is exclusive.
@@ -135,7 +142,7 @@ pub(super) mod kernel {
 
     impl Slots {
         pub(crate) fn in_memory(count: usize) -> Self {
-            Self::new(Mapping::anonymous(count * SLOT_SIZE).unwrap(), count)
+            Self::new(Mapping::anonymous(count * SLOT_SIZE).unwrap(), count, SLOT_SIZE)
         }
 
         /// What `tpacket_rcv` does: false where the slot is not the kernel's.
@@ -145,8 +152,8 @@ pub(super) mod kernel {
             if self.status(index) != libc::TP_STATUS_KERNEL {
                 return false;
             }
-            let slot = index * SLOT_SIZE;
-            let captured = frame.len().min(SLOT_SIZE - start);
+            let slot = index * self.size;
+            let captured = frame.len().min(self.size - start);
             // SAFETY: the slot is the kernel's, whose part this plays.
             unsafe { self.memory.bytes_mut(slot + start..slot + start + captured) }.copy_from_slice(&frame[..captured]);
             self.memory.word(slot + LENGTH).store(frame.len().try_into().unwrap(), Ordering::Relaxed);
@@ -163,7 +170,7 @@ pub(super) mod kernel {
             if !self.is_requested(index) {
                 return None;
             }
-            let slot = index * SLOT_SIZE;
+            let slot = index * self.size;
             let length = self.memory.word(slot + LENGTH).load(Ordering::Relaxed) as usize - VIRTIO_HEADER;
             // SAFETY: the slot is the kernel's, whose part this plays.
             let sent = unsafe { self.memory.bytes(slot + SEND_DATA..slot + SEND_FRAME + length) }.to_vec();
