@@ -67,7 +67,9 @@ fn a_relayed_message_is_counted_by_its_own_type_too() {
 #[test]
 fn every_reason_and_every_verdict_has_a_row() {
     let rows = rows();
-    for reason in Reason::all() {
+    // What is wrong inside TFTP is tried where its sessions are.
+    let is_inside_tftp = |reason: &Reason| reason.name().starts_with("drop_tftp_") && *reason != Reason::TftpNotServed;
+    for reason in Reason::all().filter(|reason| !is_inside_tftp(reason)) {
         assert!(rows.iter().any(|row| row.outcome == Outcome::Dropped(reason)), "no row for {}", reason.name());
     }
     for verdict in Verdict::ALL {
