@@ -1,5 +1,5 @@
-//! Makes the corpus: every golden row and every captured frame for `frame`, the messages in them for `dhcpv6` and `responder`, and each
-//! of them in a file of its own for `capture`.
+//! Makes the corpus: every golden row and every captured frame for `frame`, the messages in them for `dhcpv6` and `responder`, each
+//! of them in a file of its own for `capture`, and transfers for `tftp`.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,24 @@ fn main() -> Result<()> {
     write("frame", frames.iter().map(Vec::as_slice))?;
     write("capture", files.iter().map(Vec::as_slice))?;
     write("dhcpv6", messages.into_iter())?;
+    write("tftp", conversations().iter().map(Vec::as_slice))?;
     write("responder", configured.iter().map(Vec::as_slice))
+}
+
+/// Whole transfers, as [`judge_packets`](dhcpv6macd_tests::transfers::judge_packets) reads them.
+fn conversations() -> Vec<Vec<u8>> {
+    let said = |port: u8, packets: &[&[u8]]| -> Vec<u8> {
+        let each = |packet: &&[u8]| [&[port, 1, u8::try_from(packet.len()).unwrap_or(u8::MAX)], *packet].concat();
+        packets.iter().flat_map(each).collect()
+    };
+    let acknowledgements: [&[u8]; 4] = [b"\0\x04\0\0", b"\0\x04\0\x01", b"\0\x04\0\x02", b"\0\x04\0\x03"];
+    let windowed = b"\0\x01ipxe.efi\0octet\0blksize\x00100\0windowsize\x004\0tsize\x000\0timeout\x001\0";
+    let requests: [&[u8]; 4] =
+        [windowed, b"\0\x01/x\0netascii\0", b"\0\x01autoexec.ipxe\0octet\0", b"\0\x02x\0octet\0"];
+    let whole =
+        requests.iter().zip(1..).map(|(request, port)| said(port, &[&[*request], &acknowledgements[..]].concat()));
+    let probe = said(9, &[windowed, b"\0\x05\0\x08no\0"]);
+    whole.chain([probe]).collect()
 }
 
 fn write<'a>(target: &str, inputs: impl Iterator<Item = &'a [u8]>) -> Result<()> {

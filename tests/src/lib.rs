@@ -8,3 +8,4 @@ pub mod lab;
 pub mod population;
 pub mod progress;
 pub mod table;
+pub mod transfers;

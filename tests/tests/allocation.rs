@@ -1,8 +1,14 @@
-//! The way of a frame through the responder takes no memory from the heap, whatever the frame.
+//! The way of a frame through the responder, and of a block to a TFTP client, takes no memory from the heap, whatever the frame.
 #![cfg(test)]
 
-use dhcpv6macd::respond::Responder;
-use dhcpv6macd_tests::golden::{known_frames, site};
+use dhcpv6macd::{
+    datapath::{Flushed, Transmit},
+    respond::Responder,
+};
+use dhcpv6macd_tests::{
+    golden::{known_frames, site},
+    transfers::Transfers,
+};
 
 /// Times that every frame is answered.
 const ROUNDS: usize = 10;
@@ -24,6 +30,38 @@ fn nothing_is_allocated_per_frame() {
     });
     assert_eq!(measured.count_total, 0, "{measured:?}");
     assert!(answered >= 50 * ROUNDS && dropped >= 100 * ROUNDS, "{answered} answered, {dropped} dropped");
+}
+
+#[test]
+fn nothing_is_allocated_per_block() {
+    const BLOCKS: u16 = 1000;
+    let file = vec![0; usize::from(BLOCKS) * 512];
+    let mut server = Transfers::new(file);
+    assert!(server.take(&Transfers::frame(1000, b"\0\x01file\0octet\0")).is_ok());
+    let frames: Vec<_> =
+        (1..BLOCKS).map(|block| Transfers::frame(1000, &[&[0, 4][..], &block.to_be_bytes()].concat())).collect();
+    let mut transmit = Slot([0; 1514], 0);
+    let measured = allocation_counter::measure(|| {
+        frames.iter().try_for_each(|frame| server.take_into(frame, &mut transmit)).unwrap();
+    });
+    assert_eq!((measured.count_total, transmit.1), (0, usize::from(BLOCKS) - 1), "{measured:?}");
+}
+
+/// Room for one frame after the other, and how many there were.
+struct Slot([u8; 1514], usize);
+
+impl Transmit for Slot {
+    fn has_room(&self, _: usize) -> bool {
+        true
+    }
+
+    fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        self.1 += usize::from(fill(&mut self.0).is_some());
+    }
+
+    fn flush(&mut self) -> Flushed {
+        Flushed::default()
+    }
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! What real clients sent, answered: every client frame of every capture through the responder.
 #![cfg(test)]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dhcproto::v6::{DhcpOption, Message, MessageType, OptionCode};
 use dhcpv6macd::{
     policy::Policy,
     respond::{Responder, Site},
+    tftp::Happening,
     wire::MacAddr,
 };
 use dhcpv6macd_ebpf::header::PAYLOAD_OFFSET;
 use dhcpv6macd_tests::{
     capture::Capture,
     golden::{Answer, Association, Envelope, OUR_LINK_LOCAL, decode, local, policy},
+    transfers::Transfers,
 };
 
 /// What each capture's client hears, message by message.
@@ -42,6 +44,39 @@ fn every_client_hears_what_it_waits_for() {
         let hears: Vec<_> = capture.to_server().map(|frame| answered(&site, frame, name)).collect();
         assert_eq!(hears, kinds, "{name}");
     }
+}
+
+/// The acknowledgements are those of a transfer in lock-step: the server of that time granted no window. To ours they look like those of
+/// gaps, one after the other.
+#[test]
+fn firmware_loads_its_file_by_tftp() {
+    let captures = Capture::all().unwrap();
+    let capture = captures.iter().find(|capture| capture.name == "ovmf-pxe6.pcap").unwrap();
+    let said: Vec<_> = capture.frames.iter().filter_map(|frame| said_by_tftp(frame)).collect();
+    assert!(said.len() > 50, "{}", said.len());
+    let file: Vec<u8> = (0..251).cycle().take(1_174_528).collect();
+    let mut server = Transfers::new(file.clone());
+    let mut heard = Vec::new();
+    for (port, payload) in said {
+        server.now += Duration::from_millis(1);
+        let frames = server.take(&Transfers::frame(port, payload)).unwrap();
+        heard.extend(frames.into_iter().map(|frame| frame[PAYLOAD_OFFSET..].to_vec()));
+    }
+    assert_eq!(heard[0], b"\0\x06tsize\x001174528\0blksize\x001228\0windowsize\x004\0");
+    assert_eq!(heard[1], b"\0\x06blksize\x001228\0windowsize\x004\0");
+    for block in &heard[2..] {
+        let number = usize::from(u16::from_be_bytes([block[2], block[3]]));
+        assert_eq!(block[4..], file[(number - 1) * 1228..number * 1228], "block {number}");
+    }
+    assert_eq!(server.told[..3], [Happening::Requested, Happening::SizeProbe, Happening::Requested]);
+    assert_eq!(server.counter("tftp_size_probe"), 1);
+}
+
+/// What a client said to a TFTP server, and from which port.
+fn said_by_tftp(frame: &[u8]) -> Option<(u16, &[u8])> {
+    let is_udp = frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(20) == Some(&17);
+    let port = u16::from_be_bytes(frame.get(54..56)?.try_into().ok()?);
+    (is_udp && (1070..1090).contains(&port)).then_some((port, frame.get(PAYLOAD_OFFSET..)?))
 }
 
 /// Our policy under the name of the server that the client talked to.

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use crate::{command, setup, toolchain, workspace};
 
 /// The targets.
-const TARGETS: [&str; 4] = ["frame", "dhcpv6", "responder", "capture"];
+const TARGETS: [&str; 5] = ["frame", "dhcpv6", "responder", "tftp", "capture"];
 /// What cargo-fuzz asks of a compiler, a stable one does it. Without the address sanitizer: what is fuzzed has no unsafe code.
 const INSTRUMENTED: [&str; 6] = [
     "-Cpasses=sancov-module",
