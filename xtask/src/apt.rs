@@ -1,6 +1,7 @@
 //! Debian packages.
 
 use std::{
+    path::Path,
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -26,12 +27,36 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
     }
     command::stage(&format!("installing {names}: {why}"), || {
         let failed = || format!("cannot install {names} ({why}); install them by hand, then run this again");
-        if !UPDATED.swap(true, Ordering::Relaxed) {
-            command::quietly(apt_get(&names)?.arg("update")).with_context(failed)?;
-        }
+        update(&names).with_context(failed)?;
         let install = ["--yes", "--no-install-recommends", "install"];
         command::quietly(apt_get(&names)?.args(install).args(packages)).with_context(failed)
     })
+}
+
+/// Fetches a package's file into a directory, and installs nothing.
+///
+/// # Errors
+///
+/// Without apt, or when apt-get fails.
+pub(crate) fn download(package: &str, directory: &Path) -> Result<()> {
+    if command::find("apt-get").is_none() {
+        bail!("there is no apt-get here to fetch the Debian package {package} with");
+    }
+    let fetch = || {
+        let mut fetch = command::foreign("apt-get");
+        fetch.current_dir(directory).args(["--quiet", "--quiet", "--option", "APT::Sandbox::User="]);
+        command::quietly(fetch.args(["download", package]))
+    };
+    // Package lists that are missing or old are worth root's rights, others are not.
+    fetch().or_else(|_| update(package).and_then(|()| fetch()))
+}
+
+/// Brings the package lists up to date, once.
+fn update(names: &str) -> Result<()> {
+    if !UPDATED.swap(true, Ordering::Relaxed) {
+        command::quietly(apt_get(names)?.arg("update"))?;
+    }
+    Ok(())
 }
 
 /// As root, asking nothing, and waiting a while for whoever else installs something.

@@ -1,6 +1,6 @@
 //! The steering program, then the daemon that holds it.
 
-use std::{fs, path::PathBuf};
+use std::{env, ffi::OsString, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -19,13 +19,44 @@ pub(crate) enum Steering {
     Logging,
 }
 
+/// What the daemon holds.
+pub(crate) struct Embedded {
+    pub(crate) steering: Steering,
+    /// Files with iPXE, one for a kind of processor, which the daemon's build script looks at.
+    images: Option<OsString>,
+}
+
+impl Embedded {
+    /// A steering program that is silent, and no images but those that the environment names.
+    pub(crate) const LEAST: Self = Self { steering: Steering::Silent, images: None };
+
+    /// This steering program, and these images.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such file.
+    pub(crate) fn new(steering: Steering, images: &[PathBuf]) -> Result<Self> {
+        let absolute = |image: &PathBuf| {
+            image.canonicalize().with_context(|| format!("--embed-ipxe {}: cannot be read", image.display()))
+        };
+        let absolute = images.iter().map(absolute).collect::<Result<Vec<_>>>()?;
+        let listed = env::join_paths(absolute).context("--embed-ipxe takes no path with a colon in it")?;
+        Ok(Self { steering, images: Some(listed).filter(|listed| !listed.is_empty()) })
+    }
+
+    /// What the daemon's build script is to find in its environment.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &OsString)> {
+        self.images.iter().map(|listed| ("DHCPV6MACD_EMBED_IPXE", listed))
+    }
+}
+
 /// Builds what changed, and returns where the daemon is.
 ///
 /// # Errors
 ///
 /// When a tool is missing and cannot be installed, or a build fails.
-pub(crate) fn all(steering: Steering) -> Result<PathBuf> {
-    all_with(steering, &[])
+pub(crate) fn all(embedded: &Embedded) -> Result<PathBuf> {
+    all_with(embedded, &[])
 }
 
 /// Like [`all`], and builds what else `arguments` tell cargo: in one go, so that what both stand on is compiled once.
@@ -33,14 +64,14 @@ pub(crate) fn all(steering: Steering) -> Result<PathBuf> {
 /// # Errors
 ///
 /// As [`all`].
-pub(crate) fn all_with(steering: Steering, arguments: &[&str]) -> Result<PathBuf> {
+pub(crate) fn all_with(embedded: &Embedded, arguments: &[&str]) -> Result<PathBuf> {
     let (compiler, linker) = setup::build()?;
     command::stage("compiling the steering program (half a minute, when nothing is there yet)", || {
-        steering_program(&compiler, &linker, steering)
+        steering_program(&compiler, &linker, embedded.steering)
     })?;
     command::stage("compiling the daemon (two minutes, when nothing is there yet)", || {
         let daemon = ["build", "--quiet", "--release", "--package", "dhcpv6macd", "--bin", "dhcpv6macd"];
-        command::run(command::cargo().args(daemon).args(arguments))
+        command::run(command::cargo().args(daemon).args(arguments).envs(embedded.variables()))
     })?;
     Ok(workspace::daemon())
 }

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
-    build::{self, Steering},
-    command, setup, toolchain,
+    build::{self, Embedded, Steering},
+    command, ipxe, setup, toolchain,
 };
 
 /// The package.
@@ -35,7 +35,11 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<ExitCode> {
         Scene::Bench => "bench",
     };
     let program = ["--package", TESTS, "--bin", name];
-    let mut cargo = ready(name, setup::lab, &program)?;
+    let embedded = match scene {
+        Scene::Demo => with_ipxe()?,
+        Scene::Bench => Embedded::LEAST,
+    };
+    let mut cargo = ready(name, setup::lab, &embedded, &program)?;
     command::status(cargo.args(["run", "--quiet", "--release"]).args(program).arg("--").args(args))
 }
 
@@ -45,7 +49,7 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<ExitCode> {
 ///
 /// Without root's rights, or when a step or a test fails.
 pub(crate) fn test(args: &[OsString]) -> Result<()> {
-    let mut cargo = ready("test", setup::tests, &["--package", TESTS])?;
+    let mut cargo = ready("test", setup::tests, &Embedded::LEAST, &["--package", TESTS])?;
     let of_cargo = args.iter().take_while(|word| *word != "--");
     command::stage("compiling the tests (two minutes, when nothing is there yet)", || {
         command::run(command::cargo().args(["test", "--quiet", "--workspace", "--no-run"]).args(of_cargo))
@@ -54,13 +58,24 @@ pub(crate) fn test(args: &[OsString]) -> Result<()> {
 }
 
 /// Everything installed and built, and a cargo that runs what it builds as root.
-fn ready(task: &str, set_up: fn() -> Result<()>, programs: &[&str]) -> Result<Command> {
+fn ready(task: &str, set_up: fn() -> Result<()>, embedded: &Embedded, programs: &[&str]) -> Result<Command> {
     let runner = root_runner(task)?;
     set_up()?;
-    let daemon = build::all_with(Steering::Silent, programs)?;
+    let daemon = build::all_with(embedded, programs)?;
     let mut cargo = command::cargo();
-    cargo.env("DHCPV6MACD", daemon).envs(runner);
+    cargo.env("DHCPV6MACD", daemon).envs(runner).envs(embedded.variables());
     Ok(cargo)
+}
+
+/// With an iPXE, where one is to be had: a rack needs none to get its addresses.
+fn with_ipxe() -> Result<Embedded> {
+    match ipxe::debian() {
+        Ok(image) => Embedded::new(Steering::Silent, &[image]),
+        Err(error) => {
+            println!("the daemon goes without iPXE: {error:#}");
+            Ok(Embedded::LEAST)
+        }
+    }
 }
 
 /// Builds stay the user's; only the programs built are run through sudo.

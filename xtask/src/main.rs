@@ -5,6 +5,7 @@ mod build;
 mod ci;
 mod command;
 mod fuzz;
+mod ipxe;
 mod lab;
 mod setup;
 mod tidy;
@@ -14,13 +15,17 @@ mod workspace;
 use std::{
     ffi::OsString,
     os::unix::process::CommandExt as _,
+    path::PathBuf,
     process::{Command, ExitCode},
 };
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{build::Steering, lab::Scene};
+use crate::{
+    build::{Embedded, Steering},
+    lab::Scene,
+};
 
 /// Build, run, show, test and check dhcpv6macd.
 #[derive(Parser)]
@@ -48,6 +53,8 @@ enum Task {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// Find or make an iPXE for the daemon to give, a file for --ipxe-x86-64-efi or for `build --embed-ipxe`
+    Ipxe(ipxe::Wanted),
     /// Set up, build, and boot a rack of simulated machines in network namespaces (root)
     #[command(disable_help_flag = true)]
     Demo(Passed),
@@ -82,6 +89,9 @@ struct BuildArgs {
     /// Let the steering program log each frame that it sees (for debugging: it costs time per frame)
     #[arg(long)]
     log_steering: bool,
+    /// Compile this iPXE into the daemon, which then needs no file for machines of its processor; may be given once for each
+    #[arg(long, value_name = "FILE")]
+    embed_ipxe: Vec<PathBuf>,
 }
 
 #[derive(Args)]
@@ -91,9 +101,9 @@ struct Passed {
     args: Vec<OsString>,
 }
 
-impl From<&BuildArgs> for Steering {
-    fn from(args: &BuildArgs) -> Self {
-        if args.log_steering { Self::Logging } else { Self::Silent }
+impl BuildArgs {
+    fn embedded(&self) -> Result<Embedded> {
+        Embedded::new(if self.log_steering { Steering::Logging } else { Steering::Silent }, &self.embed_ipxe)
     }
 }
 
@@ -120,14 +130,15 @@ fn perform(task: Task) -> Result<ExitCode> {
             }
         }
         Task::Build(args) => {
-            let daemon = build::all((&args).into())?;
+            let daemon = build::all(&args.embedded()?)?;
             println!("built {}", daemon.display());
         }
         Task::Run { build, args } => {
-            let daemon = build::all((&build).into())?;
+            let daemon = build::all(&build.embedded()?)?;
             let error = Command::new(&daemon).args(args).exec();
             return Err(error).with_context(|| format!("cannot run {}", daemon.display()));
         }
+        Task::Ipxe(wanted) => println!("{}", ipxe::find_or_make(&wanted)?.display()),
         Task::Demo(passed) => return lab::play(Scene::Demo, &passed.args),
         Task::Bench(passed) => return lab::play(Scene::Bench, &passed.args),
         Task::Test(passed) => lab::test(&passed.args)?,

@@ -18,10 +18,10 @@ const CLIPPY_PACKAGE: &str = "rust-web-clippy";
 const CARGO_DENY: &str = "0.20.2";
 
 /// A program that is run, the Debian package that holds it, and why.
-struct Needed {
-    program: &'static str,
-    package: &'static str,
-    why: &'static str,
+pub(crate) struct Needed {
+    pub(crate) program: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) why: &'static str,
 }
 
 const LAB_PROGRAMS: [Needed; 1] =
@@ -41,7 +41,20 @@ const TEST_PROGRAMS: [Needed; 11] = [
     Needed { program: "tshark", package: "tshark", why: "reads what the daemon sends, and says what is wrong with it" },
 ];
 
+/// What most programs are for.
+const LAB: &str = "programs of the lab";
+
 const FUZZ_PROGRAMS: [Needed; 1] = [Needed { program: "c++", package: "g++", why: "compiles libFuzzer" }];
+
+const IPXE_PROGRAMS: [Needed; 4] = [
+    Needed { program: "gcc", package: "gcc", why: "compiles iPXE" },
+    Needed { program: "make", package: "make", why: "knows how iPXE is compiled" },
+    Needed { program: "perl", package: "perl", why: "runs in iPXE's build" },
+    Needed { program: "patch", package: "patch", why: "changes a copy of iPXE" },
+];
+
+const IPXE_TRUST_PROGRAMS: [Needed; 1] =
+    [Needed { program: "openssl", package: "openssl", why: "reads the certificate that iPXE is to trust" }];
 
 /// What the build of the steering program needs.
 ///
@@ -79,7 +92,7 @@ pub(crate) fn build() -> Result<(Compiler, Linker)> {
 ///
 /// When something is missing and cannot be installed: says what to do.
 pub(crate) fn lab() -> Result<()> {
-    programs(LAB_PROGRAMS.iter())
+    programs(LAB_PROGRAMS.iter(), LAB)
 }
 
 /// What the tests need besides.
@@ -88,7 +101,7 @@ pub(crate) fn lab() -> Result<()> {
 ///
 /// As [`lab`].
 pub(crate) fn tests() -> Result<()> {
-    programs(LAB_PROGRAMS.iter().chain(&TEST_PROGRAMS))
+    programs(LAB_PROGRAMS.iter().chain(&TEST_PROGRAMS), LAB)
 }
 
 /// What the fuzz targets need besides.
@@ -97,10 +110,20 @@ pub(crate) fn tests() -> Result<()> {
 ///
 /// As [`lab`].
 pub(crate) fn fuzz() -> Result<()> {
-    programs(FUZZ_PROGRAMS.iter())
+    programs(FUZZ_PROGRAMS.iter(), LAB)
 }
 
-fn programs<'a>(needed: impl Iterator<Item = &'a Needed>) -> Result<()> {
+/// What a build of iPXE needs besides; with a compiler for others where it is for others.
+///
+/// # Errors
+///
+/// As [`lab`].
+pub(crate) fn ipxe(cross_compiler: Option<&Needed>, is_certificate_trusted: bool) -> Result<()> {
+    let openssl = IPXE_TRUST_PROGRAMS.iter().filter(|_| is_certificate_trusted);
+    programs(IPXE_PROGRAMS.iter().chain(openssl).chain(cross_compiler), "programs that build iPXE")
+}
+
+fn programs<'a>(needed: impl Iterator<Item = &'a Needed>, what: &str) -> Result<()> {
     let missing: Vec<_> = needed.filter(|needed| !is_there(needed.program)).collect();
     for Needed { program, why, .. } in &missing {
         println!("{program} is missing: {why}");
@@ -109,7 +132,7 @@ fn programs<'a>(needed: impl Iterator<Item = &'a Needed>) -> Result<()> {
         return Ok(());
     }
     let packages: Vec<_> = missing.iter().map(|needed| needed.package).collect();
-    apt::install(&packages, "programs of the lab")
+    apt::install(&packages, what)
 }
 
 /// A program by its name, or a file by its path.

@@ -21,6 +21,11 @@ pub(crate) fn tools() -> PathBuf {
     target().join("tools")
 }
 
+/// The iPXE images, and what they are made from.
+pub(crate) fn ipxe() -> PathBuf {
+    target().join("ipxe")
+}
+
 /// The steering program's object, where the daemon's build script looks for it.
 pub(crate) fn bpf_object() -> PathBuf {
     target().join("bpf/dhcpv6macd-ebpf")
