@@ -1,6 +1,6 @@
 //! The command line. Flags are those of [`SETTINGS`], with one dash as the Go daemon of the same name has them, or with two.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, sync::LazyLock};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::ValueParser};
 
@@ -10,6 +10,7 @@ use crate::{
         settings::Origin,
         table::{SETTINGS, Unset},
     },
+    image::Images,
     replay::Files,
 };
 
@@ -40,6 +41,9 @@ const CHECK: &str = "check";
 const REPLAY: &str = "replay";
 const CAPTURE: &str = "capture";
 const OUT: &str = "out";
+
+/// What `--version` says behind the name: which iPXE is compiled in, too.
+static VERSION: LazyLock<String> = LazyLock::new(|| format!("{}, {}", env!("CARGO_PKG_VERSION"), Images::embedded()));
 
 /// What a replay, which has no interface, calls it where nobody says.
 const NO_INTERFACE: &str = "replay";
@@ -96,7 +100,7 @@ pub fn command() -> Command {
     let config = Arg::new(CONFIG).long(CONFIG).value_name("FILE").value_parser(ValueParser::path_buf());
     let check = Arg::new(CHECK).long(CHECK).action(ArgAction::SetTrue);
     Command::new("dhcpv6macd")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(VERSION.as_str())
         // As in Go the last one counts.
         .args_override_self(true)
         .about(env!("CARGO_PKG_DESCRIPTION"))

@@ -9,6 +9,7 @@ use std::{
 use dhcpv6macd::{
     cli::{self, CliError, Task},
     config::{Config, Settings},
+    image::Images,
     log,
     replay::{self, ReplayError},
     run::{RunError, run},
@@ -29,7 +30,11 @@ fn main() -> ExitCode {
 }
 
 fn check(settings: &Settings, config: &Config) -> ExitCode {
-    if let Err(error) = write!(io::stdout(), "{settings}") {
+    let images = match Images::read(&config.ipxe) {
+        Ok(images) => images,
+        Err(error) => return refuse(&error, REFUSED),
+    };
+    if let Err(error) = writeln!(io::stdout(), "{settings}# {images}") {
         return refuse(&format!("cannot write to standard output: {error}"), 1);
     }
     for warning in config.warnings() {

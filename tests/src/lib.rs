@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod capture;
 pub mod demo;
+pub mod efi;
 pub mod golden;
 pub mod lab;
 pub mod population;

@@ -3,6 +3,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
+use dhcpv6macd::image::Images;
 use dhcpv6macd_tests::lab::{Daemon, Host, ROUTER_INTERFACE, Rack};
 use tempfile::TempDir;
 
@@ -141,7 +142,7 @@ fn help_and_version_are_no_errors() {
     assert!(shown.contains("--base-address <PREFIX>") && shown.contains("[default: 12h]"), "{shown}");
     assert_eq!(
         run(&["-version"], &[]),
-        (Some(0), format!("dhcpv6macd {}\n", env!("CARGO_PKG_VERSION")), String::new())
+        (Some(0), format!("dhcpv6macd {}, {}\n", env!("CARGO_PKG_VERSION"), Images::embedded()), String::new())
     );
 }
 

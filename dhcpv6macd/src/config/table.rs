@@ -36,6 +36,9 @@ const BOOT: &str = "Boot files (TFTP is served; HTTP by later versions)";
 const DATAPATH: &str = "Datapath";
 const LOG: &str = "Log";
 
+/// Of an image.
+const EMBEDDED: Unset = Decided("the one compiled in, if --version names one");
+
 const fn setting(
     heading: &'static str,
     name: &'static str,
@@ -177,9 +180,15 @@ pub const SETTINGS: [Setting; 42] = [
     setting(BOOT, "netboot-dir", "DIRECTORY", Nothing, "Directory with <mac>/boot.efi"),
     setting(BOOT, "tls-cert-file", "FILE", Nothing, "Certificate chain of HTTPS, PEM"),
     setting(BOOT, "tls-key-file", "FILE", Nothing, "Private key of HTTPS, PEM"),
-    setting(BOOT, "ipxe-x86-64-efi", "FILE", Nothing, "iPXE for x86-64 machines, an EFI program"),
-    setting(BOOT, "ipxe-arm64-efi", "FILE", Nothing, "iPXE for arm64 machines"),
-    setting(BOOT, "ipxe-riscv64-efi", "FILE", Nothing, "iPXE for 64-bit RISC-V machines"),
+    setting(
+        BOOT,
+        "ipxe-x86-64-efi",
+        "FILE",
+        EMBEDDED,
+        "iPXE for x86-64 machines, an EFI program of up to 64 MiB; SIGHUP reads it again",
+    ),
+    setting(BOOT, "ipxe-arm64-efi", "FILE", EMBEDDED, "The same for arm64 machines"),
+    setting(BOOT, "ipxe-riscv64-efi", "FILE", EMBEDDED, "The same for 64-bit RISC-V machines"),
     setting(LOG, "log-format", "FORMAT", Text("human"), "How the log on standard error is written: human or json"),
     setting(
         LOG,

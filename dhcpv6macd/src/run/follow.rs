@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{ServeError, source::Source};
 use crate::{
-    config::{Config, Datapath},
+    config::{Config, Datapath, IpxeImages},
     image::Images,
     interface::{Facts, Interface, InterfaceError, LinkState},
     local::Local,
@@ -115,31 +115,17 @@ impl Follower<'_> {
 
     /// Reads the lists of machines and the images again. Of what cannot be read, all stays as it was.
     pub(super) fn reload(&self) {
+        let (access, images) = (self.config.access.read(), Images::read(&self.config.ipxe));
         let before = self.site.load();
-        let policy = self.lists().map(|access| Policy { access, ..Policy::clone(&before.policy) });
+        let policy =
+            access.as_ref().ok().map(|access| Policy { access: access.clone(), ..Policy::clone(&before.policy) });
         let policy = policy.map_or_else(|| Arc::clone(&before.policy), Arc::new);
-        let images = self.images().map_or_else(|| Arc::clone(&before.images), Arc::new);
-        self.site.store(Arc::new(Site::new(before.local.clone(), policy, images)));
-    }
-
-    fn lists(&self) -> Option<Access> {
-        let read = self.config.access.read();
-        match &read {
-            Ok(Access { allow, deny }) => {
-                info!(allow = entries(allow.as_ref()), deny = entries(deny.as_ref()), "lists of machines read again");
-            }
-            Err(error) => warn!("{error}: the lists of machines stay as they were"),
+        let served = images.as_ref().map_or_else(|_| Arc::clone(&before.images), |images| Arc::new(images.clone()));
+        self.site.store(Arc::new(Site::new(before.local.clone(), policy, served)));
+        tell_of_lists(access);
+        if self.config.ipxe != IpxeImages::default() {
+            tell_of_images(images);
         }
-        read.ok()
-    }
-
-    fn images(&self) -> Option<Images> {
-        let read = Images::read(&self.config.ipxe);
-        match &read {
-            Ok(images) => info!(ipxe = %images, "images read again"),
-            Err(error) => warn!("{error}: the images stay as they were"),
-        }
-        read.ok()
     }
 
     async fn facts(&self) -> Result<Facts, InterfaceError> {
@@ -164,6 +150,22 @@ impl Follower<'_> {
             Ok(groups) => self.groups = Some(groups),
             Err(error) => warn!(%error, "cannot join the DHCPv6 groups; trying again when the interface changes"),
         }
+    }
+}
+
+fn tell_of_lists(read: Result<Access, String>) {
+    match read {
+        Ok(Access { allow, deny }) => {
+            info!(allow = entries(allow.as_ref()), deny = entries(deny.as_ref()), "lists of machines read again");
+        }
+        Err(error) => warn!("{error}: the lists of machines stay as they were"),
+    }
+}
+
+fn tell_of_images(read: Result<Images, String>) {
+    match read {
+        Ok(images) => info!(ipxe = %images, "images read again"),
+        Err(error) => warn!("{error}: the images stay as they were"),
     }
 }
 
