@@ -94,3 +94,23 @@ pub(crate) fn steering_program(compiler: &Compiler, linker: &Linker, steering: S
     }
     fs::write(&place, object).with_context(|| format!("cannot write {}", place.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_named_so_that_a_build_elsewhere_finds_them() {
+        let variables = |images: &[&str]| {
+            let images: Vec<_> = images.iter().map(PathBuf::from).collect();
+            let embedded = Embedded::new(Steering::Silent, &images)?;
+            anyhow::Ok(embedded.variables().map(|(_, listed)| listed.clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(variables(&[]).unwrap(), Vec::<OsString>::new());
+        let here = env::current_dir().unwrap();
+        let expected = env::join_paths([here.join("Cargo.toml"), here.join("src/main.rs")]).unwrap();
+        assert_eq!(variables(&["Cargo.toml", "src/../src/main.rs"]).unwrap(), [expected]);
+        let error = format!("{:#}", variables(&["no-such-file"]).unwrap_err());
+        assert!(error.starts_with("--embed-ipxe no-such-file: cannot be read: No such file"), "{error}");
+    }
+}

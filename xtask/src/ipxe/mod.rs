@@ -135,4 +135,12 @@ mod tests {
         let error = find_or_make(&wanted).unwrap_err().to_string();
         assert!(error.contains("--source DIR"), "{error}");
     }
+
+    #[test]
+    fn what_is_no_checkout_is_named_before_anything_is_installed() {
+        let source = Some(workspace::root().to_owned());
+        let wanted = Wanted { source, arch: Arch::X86_64, trust: None, embed: None };
+        let error = find_or_make(&wanted).unwrap_err().to_string();
+        assert!(error.contains(&workspace::root().display().to_string()) && error.contains("no checkout"), "{error}");
+    }
 }
