@@ -1,6 +1,9 @@
 //! The daemon's TFTP server in memory: frames in, frames out, at a time that the test makes up.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use dhcpv6macd::{
@@ -17,10 +20,13 @@ const ROOM: usize = RESERVE + 256;
 /// An Ethernet frame without its check sequence.
 const FRAME_MAX: usize = 1514;
 
+/// Made once: compiling a template takes longer than a transfer.
+static SITE: LazyLock<Site> = LazyLock::new(golden::site);
+
 /// A server that has one file, by any name but one.
 #[derive(Debug)]
 pub struct Transfers {
-    site: Site,
+    site: &'static Site,
     tftp: Tftp,
     file: OneFile,
     /// What it has told, in order.
@@ -47,7 +53,7 @@ impl Transfers {
     pub fn new(file: Vec<u8>) -> Self {
         let now = Instant::now();
         let tftp = Tftp::new(Limits { sessions: 16, tries: 5 }, now);
-        Self { site: golden::site(), tftp, file: OneFile(file.into()), told: Vec::new(), now }
+        Self { site: &SITE, tftp, file: OneFile(file.into()), told: Vec::new(), now }
     }
 
     /// A counter by its name; 0 where there is none.
@@ -94,7 +100,7 @@ impl Transfers {
         let datagram = Datagram::parse(frame, &self.site.local).ok().flatten().expect("a frame of ours");
         let told = &mut self.told;
         let mut observe = |seen: &Observation<'_>| told.push(seen.happening);
-        let mut scene = Scene { site: &self.site, files: &mut self.file, observe: &mut observe, now: self.now };
+        let mut scene = Scene { site: self.site, files: &mut self.file, observe: &mut observe, now: self.now };
         self.tftp.take(&datagram, &mut scene, transmit)?;
         self.tftp.resume(&mut scene, transmit);
         Ok(())
@@ -112,7 +118,7 @@ impl Transfers {
             let mut transmit = MemoryTransmit::new(ROOM, FRAME_MAX);
             let told = &mut self.told;
             let mut observe = |seen: &Observation<'_>| told.push(seen.happening);
-            let mut scene = Scene { site: &self.site, files: &mut self.file, observe: &mut observe, now: self.now };
+            let mut scene = Scene { site: self.site, files: &mut self.file, observe: &mut observe, now: self.now };
             let Some(due) = self.tftp.resume(&mut scene, &mut transmit) else { return };
             self.now = self.now.max(due);
             assert!(self.now.duration_since(begun) < LONGEST, "a session without an end");

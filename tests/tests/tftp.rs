@@ -63,6 +63,37 @@ impl Scene {
         self.machine().execute(&curl, LIMIT).unwrap()
     }
 
+    /// Debian's atftp, in windows of 16 blocks.
+    fn atftp_loads(&self, name: &str) -> Vec<u8> {
+        let mut atftp = Command::new("atftp");
+        atftp.args(["--get", "--option", "blksize 1428", "--option", "windowsize 16", "--remote-file", name]);
+        atftp.arg("--local-file").arg(self.loaded()).args([BASE, "69"]);
+        self.machine().execute(&atftp, LIMIT).unwrap().success().unwrap();
+        read(&self.loaded())
+    }
+
+    /// The client of tftp-hpa, which knows no options.
+    fn tftp_loads(&self, name: &str, mode: &str) -> Vec<u8> {
+        let mut tftp = Command::new("tftp");
+        tftp.args(["-6", "-m", mode, BASE, "-c", "get", name]).arg(self.loaded());
+        self.machine().execute(&tftp, LIMIT).unwrap().success().unwrap();
+        read(&self.loaded())
+    }
+
+    /// From now on the switch loses every twentieth packet, either way, at random.
+    fn lose(&self) {
+        let rules = "table bridge loss {
+            chain forward {
+                type filter hook forward priority 0;
+                udp sport 69 numgen random mod 20 == 0 drop;
+                udp dport 69 numgen random mod 20 == 0 drop;
+            }
+        }";
+        let loss = self.loaded.path().join("loss.nft");
+        fs::write(&loss, rules).unwrap();
+        self.rack.switch.execute(Command::new("nft").arg("--file").arg(&loss), LIMIT).unwrap().success().unwrap();
+    }
+
     fn curl_loads(&self, name: &str, arguments: &[&str]) -> Vec<u8> {
         self.curl(name, arguments).success().unwrap();
         read(&self.loaded())
@@ -97,6 +128,50 @@ fn curl_loads_files_of_every_length() {
         let stopped = daemon.stop().unwrap();
         assert_eq!(stopped.counter("tftp_complete"), 4 * lengths.len() as u64, "{stopped:?}");
     }
+}
+
+#[test]
+fn every_client_loads_what_it_asks_for() {
+    let scene = Scene::new();
+    let file = bytes(300_000);
+    let text = b"one\ntwo\r\nthree\rfour\n\n".repeat(100);
+    scene.write("file", &file);
+    scene.write("text", &text);
+    let daemon = scene.daemon(&[]);
+    assert!(scene.atftp_loads("file") == file);
+    assert!(scene.tftp_loads("file", "octet") == file);
+    assert!(scene.tftp_loads("text", "netascii") == text);
+    assert!(scene.tftp_loads("/text", "octet") == text);
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("tftp_complete"), stopped.counter("tftp_resent")), (4, 0), "{stopped:?}");
+}
+
+#[test]
+fn every_client_loads_it_though_a_twentieth_gets_lost_either_way() {
+    let scene = Scene::new();
+    let file = bytes(300_000);
+    scene.write("file", &file);
+    let daemon = scene.daemon(&[]);
+    scene.lose();
+    for _ in 0..3 {
+        assert!(scene.curl_loads("file", &["--tftp-blksize", "1428"]) == file);
+        assert!(scene.atftp_loads("file") == file);
+        assert!(scene.tftp_loads("file", "octet") == file);
+    }
+    assert!(daemon.stop().unwrap().counter("tftp_resent") > 0);
+}
+
+#[test]
+fn a_machine_that_is_not_served_hears_nothing() {
+    let scene = Scene::new();
+    scene.write("file", b"for others");
+    let denied = scene.loaded.path().join("denied");
+    fs::write(&denied, machine_mac(0).to_string()).unwrap();
+    let daemon = scene.daemon(&["--deny-macs", denied.to_str().unwrap()]);
+    const TIMED_OUT: i32 = 28;
+    assert_eq!(scene.curl("file", &["--max-time", "1"]).status.code(), Some(TIMED_OUT));
+    let stopped = daemon.stop().unwrap();
+    assert!(stopped.counter("drop_denied_mac") >= 1 && stopped.counter("tftp_request") == 0, "{stopped:?}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Needed {
 const LAB_PROGRAMS: [Needed; 1] =
     [Needed { program: "ip", package: "iproute2", why: "makes links, shows addresses and what is attached" }];
 
-const TEST_PROGRAMS: [Needed; 11] = [
+const TEST_PROGRAMS: [Needed; 13] = [
     Needed { program: "dhclient", package: "isc-dhcp-client", why: "a real client" },
     Needed { program: "dhcpcd", package: "dhcpcd-base", why: "a real client" },
     Needed { program: "systemd-networkd", package: "systemd", why: "a real client" },
@@ -35,6 +35,8 @@ const TEST_PROGRAMS: [Needed; 11] = [
     Needed { program: "/usr/share/OVMF/OVMF_CODE_4M.fd", package: "ovmf", why: "real firmware" },
     Needed { program: "dhcrelay", package: "isc-dhcp-relay", why: "a real relay agent" },
     Needed { program: "curl", package: "curl", why: "a real TFTP client" },
+    Needed { program: "atftp", package: "atftp", why: "a real TFTP client, with windows" },
+    Needed { program: "tftp", package: "tftp-hpa", why: "a real TFTP client, of text too" },
     Needed { program: "dnsmasq", package: "dnsmasq-base", why: "a real relay agent" },
     Needed { program: "ping", package: "iputils-ping", why: "other traffic that must pass" },
     Needed { program: "nft", package: "nftables", why: "loses frames on purpose, counts what the host sees" },

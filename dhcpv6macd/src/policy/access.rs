@@ -29,13 +29,19 @@ impl Access {
     ///
     /// Why not.
     pub fn check(&self, mac: MacAddr) -> Result<(), Refused> {
-        if self.deny.as_ref().is_some_and(|deny| deny.contains(mac)) {
+        if self.denies(mac) {
             return Err(Refused::Denied);
         }
         if self.allow.as_ref().is_some_and(|allow| !allow.contains(mac)) {
             return Err(Refused::NotAllowed);
         }
         Ok(())
+    }
+
+    /// Is it in the deny list?
+    #[must_use]
+    pub fn denies(&self, mac: MacAddr) -> bool {
+        self.deny.as_ref().is_some_and(|deny| deny.contains(mac))
     }
 }
 

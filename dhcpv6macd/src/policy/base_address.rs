@@ -25,13 +25,6 @@ impl BaseAddress {
         address.to_bits() & !MAC_BITS == self.0.to_bits()
     }
 
-    /// The MAC of the machine that has this address; `None` where no machine has.
-    #[must_use]
-    pub fn mac_of(self, address: Ipv6Addr) -> Option<MacAddr> {
-        let [.., a, b, c, d, e, f] = address.octets();
-        self.contains(address).then_some(MacAddr([a, b, c, d, e, f]))
-    }
-
     /// The addresses of all machines.
     #[must_use]
     pub fn as_prefix(self) -> Prefix {
@@ -109,8 +102,6 @@ mod tests {
         let address = base.address_of(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
         assert_eq!(address, "2001:db8:123:4567:0:5254:12:3456".parse::<Ipv6Addr>().unwrap());
         assert!(base.contains(address));
-        assert_eq!(base.mac_of(address), Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56])));
-        assert_eq!(base.mac_of("2001:db8:123:4567:1:5254:12:3456".parse().unwrap()), None);
         assert!(!base.contains("2001:db8:123:4567:1::".parse().unwrap()));
         assert_eq!("2001:db8:123:4567::/80".parse(), Ok(base));
     }

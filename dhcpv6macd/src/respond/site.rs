@@ -48,6 +48,15 @@ impl Site {
         }
     }
 
+    /// May whoever has this MAC not be served, whatever it asks for?
+    ///
+    /// # Errors
+    ///
+    /// Where it is so.
+    pub fn check_denied(&self, mac: MacAddr) -> Result<(), Reason> {
+        if self.policy.access.denies(mac) { Err(Reason::DeniedMac) } else { Ok(()) }
+    }
+
     /// Is this machine served?
     ///
     /// # Errors

@@ -186,13 +186,14 @@ impl Tftp {
         request: &ReadRequest<'_>,
         scene: &mut Scene<'_, F, O>,
     ) -> Result<Result<(), Refusal>, Reason> {
-        let client = client_of(datagram, scene.site);
-        scene.site.check_access(client)?;
+        let client = datagram.ethernet_source;
+        let name = FileName::parse(request.file);
+        // A router in between is no machine; only what it asks for tells for whom.
+        let machine = name.and_then(|name| name.mac).unwrap_or(client);
+        scene.site.check_access(machine)?;
+        scene.site.check_denied(client)?;
         self.counters.request();
-        let Some(name) = FileName::parse(request.file) else { return Ok(Err(Refusal::Name)) };
-        if let Some(named) = name.mac {
-            scene.site.check_access(named)?;
-        }
+        let Some(name) = name else { return Ok(Err(Refusal::Name)) };
         let Some(mode) = request.mode else { return Ok(Err(Refusal::Mode)) };
         let headers = headers(datagram, scene.site);
         let asked = Asked { headers, client, name, mode, options: request.options(), since: scene.now };
@@ -377,11 +378,6 @@ impl Tftp {
         tell(scene.observe, session, happening);
         self.remove(number);
     }
-}
-
-/// The machine that a datagram is from. Behind a router it is not the router.
-fn client_of(datagram: &Datagram<'_>, site: &Site) -> MacAddr {
-    site.policy.base_address.mac_of(datagram.source).unwrap_or(datagram.ethernet_source)
 }
 
 fn key_of(datagram: &Datagram<'_>) -> Key {

@@ -2,20 +2,26 @@
 
 use dhcpv6macd_ebpf::header::{Ipv6Header, NEXT_HEADER_UDP};
 
-/// A one's complement sum, not folded yet.
+/// A one's complement sum, not folded yet. The bytes are added in the order of this machine and swapped once at the end, which comes to
+/// the same (RFC 1071 section 2B).
 #[derive(Clone, Copy)]
 struct Sum(u64);
 
 impl Sum {
+    /// Of one number.
+    fn of(number: u16) -> Self {
+        Self(u64::from(number.to_be()))
+    }
+
     /// Adds bytes that start at an even offset. Frames are short: 64 bits do not overflow.
     fn add(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<4>();
-        let sum: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
+        let sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
         let mut last = [0; 4];
         for (to, from) in last.iter_mut().zip(rest) {
             *to = *from;
         }
-        Self(self.0 + sum + u64::from(u32::from_be_bytes(last)))
+        Self(self.0 + sum + u64::from(u32::from_ne_bytes(last)))
     }
 
     fn fold(self) -> u16 {
@@ -23,12 +29,13 @@ impl Sum {
         let sum = a + b + c + d;
         let sum = (sum & 0xffff) + (sum >> 16);
         let [.., high, low] = ((sum & 0xffff) + (sum >> 16)).to_be_bytes();
-        u16::from_be_bytes([high, low])
+        u16::from_be(u16::from_be_bytes([high, low]))
     }
 }
 
 fn pseudo_header(ipv6: &Ipv6Header, udp_length: u16) -> Sum {
-    Sum(u64::from(udp_length) + u64::from(NEXT_HEADER_UDP)).add(&ipv6.source).add(&ipv6.destination)
+    let next_header = u16::from(NEXT_HEADER_UDP);
+    Sum(Sum::of(udp_length).0 + Sum::of(next_header).0).add(&ipv6.source).add(&ipv6.destination)
 }
 
 /// Is the checksum in this UDP datagram (header and payload) right, or at least what the sender's offload left of it? A
