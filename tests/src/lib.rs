@@ -9,4 +9,5 @@ pub mod lab;
 pub mod population;
 pub mod progress;
 pub mod table;
+pub mod tftp;
 pub mod transfers;

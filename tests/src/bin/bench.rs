@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use dhcpv6macd::datapath::worker::NAP;
-use dhcpv6macd_tests::bench::{self, Options};
+use dhcpv6macd_tests::bench::{dhcpv6, tftp};
 
 /// Measures the daemon in network namespaces
 #[derive(Parser)]
@@ -16,7 +16,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Bench {
-    Dhcpv6(Options),
+    Dhcpv6(dhcpv6::Options),
+    Tftp(tftp::Options),
     /// Sends every frame back: a contender of the other benches
     #[command(hide = true)]
     Echo {
@@ -25,13 +26,17 @@ enum Bench {
         #[arg(long)]
         nap: bool,
     },
+    #[command(hide = true)]
+    BareTftp(tftp::BareOptions),
 }
 
 #[expect(clippy::print_stderr, reason = "the last words")]
 fn main() -> ExitCode {
     let ended = match Cli::parse().bench {
-        Bench::Dhcpv6(options) => bench::run(&options),
-        Bench::Echo { interface, nap } => bench::echo(&interface, nap.then_some(NAP)).map(|()| true),
+        Bench::Dhcpv6(options) => dhcpv6::run(&options),
+        Bench::Tftp(options) => tftp::run(&options),
+        Bench::BareTftp(options) => tftp::bare(&options).map(|()| true),
+        Bench::Echo { interface, nap } => dhcpv6::echo(&interface, nap.then_some(NAP)).map(|()| true),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

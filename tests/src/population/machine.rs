@@ -5,7 +5,7 @@ use std::time::Instant;
 use dhcpv6macd::wire::MacAddr;
 
 /// Most machines of a population: their number is the lower half of their MAC.
-pub(super) const MACHINES_MAX: usize = 1 << 24;
+pub(crate) const MACHINES_MAX: usize = 1 << 24;
 
 /// The MAC of a machine: the prefix of QEMU's and then its number.
 #[must_use]
@@ -15,7 +15,7 @@ pub const fn mac_of(number: u32) -> MacAddr {
 }
 
 /// The machine with this MAC.
-pub(super) fn number_of(mac: MacAddr) -> Option<usize> {
+pub(crate) fn number_of(mac: MacAddr) -> Option<usize> {
     let [0x52, 0x54, 0x00, high, middle, low] = mac.0 else { return None };
     usize::try_from(u32::from_be_bytes([0, high, middle, low])).ok()
 }

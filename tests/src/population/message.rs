@@ -200,7 +200,7 @@ fn template(kind: u8, in_ia_na: &[u8], behind: &[u8]) -> Vec<u8> {
 }
 
 /// The UDP checksum of a frame whose checksum field is zero (RFC 8200 section 8.1).
-fn checksum(frame: &[u8]) -> Option<u16> {
+pub(crate) fn checksum(frame: &[u8]) -> Option<u16> {
     /// Offset of the two addresses, with which the pseudo-header begins.
     const ADDRESSES: usize = IPV6_OFFSET + 8;
     let words = frame.get(ADDRESSES..)?.chunks(4).map(|word| {

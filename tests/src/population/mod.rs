@@ -24,3 +24,4 @@ pub use self::{
     port::{Port, Wait},
     run::{Counterpart, Goal, Load, Population},
 };
+pub(crate) use self::{machine::number_of, message::checksum};

@@ -35,8 +35,8 @@ impl Wait for ReceiveRing {
 /// Rings on one interface, shared by all machines behind it.
 #[derive(Debug)]
 pub struct Port {
-    pub(super) receive: ReceiveRing,
-    pub(super) transmit: TransmitRing,
+    pub(crate) receive: ReceiveRing,
+    pub(crate) transmit: TransmitRing,
 }
 
 impl Port {

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{contender::Kind, spent::Spent};
+use super::{
+    super::{median, spent::Spent},
+    contender::Kind,
+};
 use crate::population::Outcome;
 
 /// One round of one contender.
@@ -85,14 +88,6 @@ impl Samples {
             client_waited: median(rounds, |round| round.client_waited)?,
         })
     }
-}
-
-/// The one in the middle; of an even number the lower one.
-fn median<T: PartialOrd>(rounds: &[Sample], value: impl Fn(&Sample) -> T) -> Option<T> {
-    let mut values: Vec<_> = rounds.iter().map(value).collect();
-    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-    let middle = values.len().checked_sub(1)? / 2;
-    values.into_iter().nth(middle)
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::{fmt, mem, time::Duration};
 
 use super::{
+    super::verdict::Verdict,
     contender::{Finished, Kind},
     sample::{Sample, Samples},
-    verdict::{Verdict, verdicts},
+    verdict::verdicts,
 };
 use crate::table::{Table, grouped};
 

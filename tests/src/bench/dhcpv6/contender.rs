@@ -1,21 +1,17 @@
 //! Who is measured: a server in a process of its own, a veth pair to it, and machines at the other end of that.
 
-use std::{
-    collections::BTreeMap,
-    env, fmt,
-    io::{self, Write as _},
-    net::UdpSocket,
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, net::UdpSocket, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use dhcpv6macd::{datapath::worker::pin, policy::BaseAddress};
 use rustix::{net::netdevice::name_to_index, process::Pid};
 
 use super::{
+    super::{
+        own_process, say_ready,
+        spent::{self, Spent},
+    },
     Options, Sample,
-    spent::{self, Spent},
 };
 use crate::{
     lab::{Daemon, End, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, ROUTER_MAC, cable, machine_mac},
@@ -26,10 +22,6 @@ use crate::{
 const PREFIX: &str = "2001:db8:0:1::/80";
 /// Bytes behind the Ethernet header on the link.
 const MTU: u32 = 1500;
-/// How long an echo may take to start.
-const START_LIMIT: Duration = Duration::from_secs(10);
-/// What an echo says when it takes frames.
-const READY: &str = "ready";
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,11 +148,7 @@ fn start_daemon(router: &Host, base: BaseAddress, options: &Options) -> Result<S
 
 /// This very program, as an echo.
 fn start_echo(router: &Host, arguments: &[&str]) -> Result<Server> {
-    let mut command = Command::new(env::current_exe().context("where this program is")?);
-    command.args(["echo", ROUTER_INTERFACE]).args(arguments);
-    let process = router.start(&command)?;
-    process.wait_for(START_LIMIT, |line| line.trim_end() == READY)?;
-    Ok(Server::Echo(process))
+    own_process(router, &[&["echo", ROUTER_INTERFACE], arguments].concat()).map(Server::Echo)
 }
 
 /// What an echo's process does, with the nap of the daemon's workers or without.
@@ -172,6 +160,5 @@ pub fn echo(interface: &str, nap: Option<Duration>) -> Result<()> {
     let socket = UdpSocket::bind("[::]:0")?;
     let index = name_to_index(&socket, interface).with_context(|| format!("there is no interface {interface}"))?;
     pin(0).context("cannot tie the echo to a CPU")?;
-    // Who started this waits for the line; when it is gone, so is this.
-    serve(index, MTU, nap, || drop(writeln!(io::stdout(), "{READY}"))).context("the echo ends")
+    serve(index, MTU, nap, say_ready).context("the echo ends")
 }

@@ -1,0 +1,145 @@
+//! A server without sessions: the rings, the kernel, the wire, and blocks copied into frames. What a server can do at best.
+//!
+//! A request is answered by an OACK, whatever the file's name, from a port that says how large the window is; and an acknowledgement by
+//! the window behind it. Nothing is remembered but what found no room, nothing is sent again unless it is asked for again, and no
+//! checksum is computed, for nobody looks at it.
+
+use std::time::Duration;
+use std::{collections::VecDeque, io, sync::Arc, time::Instant};
+
+use dhcpv6macd::datapath::{
+    Answer, Full, Transmit, classic_bpf,
+    ring::{ReceiveRing, TransmitRing},
+    worker::{Stop, Worker},
+};
+
+use super::{
+    SERVER_PORT, Terms,
+    frame::{self, Peer, Received},
+    packet::{
+        self, ACKNOWLEDGEMENT, BLOCK_SIZE, DATA, OPTION_ACKNOWLEDGEMENT, Options, READ, TRANSFER_SIZE, WINDOW_SIZE,
+    },
+};
+
+/// Transfers with a window of `n` blocks have the `n`-th port behind this one.
+const PORTS: u16 = 32_768;
+/// Widest window that it gives.
+const WINDOW_MAX: u16 = 64;
+/// Windows that may wait for room.
+const WAITING_MAX: usize = 4096;
+
+/// The server.
+#[derive(Debug)]
+pub struct Bare {
+    file: Vec<u8>,
+    /// Bytes of every block.
+    block_size: u16,
+    waiting: VecDeque<Blocks>,
+}
+
+/// Blocks that are to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    from: Peer,
+    to: Peer,
+    next: u16,
+    count: u16,
+}
+
+impl Bare {
+    /// A server of one file, shorter than 65 535 blocks, to clients that all ask for this block size.
+    #[must_use]
+    pub fn new(file: Vec<u8>, block_size: u16) -> Self {
+        Self { file, block_size, waiting: VecDeque::with_capacity(WAITING_MAX) }
+    }
+
+    fn agree(&self, asked: Options<'_>, received: &Received<'_>, transmit: &mut impl Transmit) -> Result<(), Full> {
+        if !transmit.has_room(1) {
+            return Err(Full);
+        }
+        let window = asked.get(WINDOW_SIZE).unwrap_or(Terms::PLAIN.window).min(WINDOW_MAX);
+        let [block_size, size] = [usize::from(self.block_size), self.file.len()];
+        let mut options = format!("{BLOCK_SIZE}\0{block_size}\0{TRANSFER_SIZE}\0{size}\0");
+        if window > Terms::PLAIN.window {
+            options.push_str(&format!("{WINDOW_SIZE}\0{window}\0"));
+        }
+        let from = Peer { port: PORTS + window, ..received.to };
+        let opcode = OPTION_ACKNOWLEDGEMENT.to_be_bytes();
+        transmit.transmit(|frame| frame::write_unsummed(frame, &from, &received.from, &opcode, options.as_bytes()));
+        Ok(())
+    }
+
+    fn go_on(&mut self, transmit: &mut impl Transmit) {
+        while let Some(blocks) = self.waiting.front_mut() {
+            while blocks.count > 0 {
+                let start = usize::from(blocks.next.wrapping_sub(1)) * usize::from(self.block_size);
+                let Some(rest) = self.file.get(start..) else { break };
+                if !transmit.has_room(1) {
+                    return;
+                }
+                let block = rest.get(..self.block_size.into()).unwrap_or(rest);
+                let header = packet::header(DATA, blocks.next);
+                transmit.transmit(|frame| frame::write_unsummed(frame, &blocks.from, &blocks.to, &header, block));
+                blocks.next = blocks.next.wrapping_add(1);
+                blocks.count -= 1;
+            }
+            self.waiting.pop_front();
+        }
+    }
+}
+
+impl Answer for Bare {
+    fn answer(&mut self, frame: &[u8], _: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
+        let Some(received) = Received::read(frame) else { return Ok(()) };
+        match packet::number(received.payload) {
+            Some((READ, rest)) if received.to.port == SERVER_PORT => {
+                // Name and mode come before the options, and look like one.
+                self.agree(Options(rest), &received, transmit)
+            }
+            Some((ACKNOWLEDGEMENT, rest)) => {
+                let Some((block, _)) = packet::number(rest) else { return Ok(()) };
+                if self.waiting.len() == WAITING_MAX {
+                    return Err(Full);
+                }
+                let count = received.to.port.wrapping_sub(PORTS).min(WINDOW_MAX);
+                let blocks = Blocks { from: received.to, to: received.from, next: block.wrapping_add(1), count };
+                self.waiting.push_back(blocks);
+                self.go_on(transmit);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant> {
+        self.go_on(transmit);
+        (!self.waiting.is_empty()).then_some(now)
+    }
+}
+
+/// Serves on an interface of the calling thread's namespace, on the calling thread, for ever: the very loop and the very rings of the
+/// daemon's workers, with their [nap](Worker::nap) or without. `ready` is called once when frames are taken.
+///
+/// # Errors
+///
+/// Where the rings cannot be opened, or waiting for frames fails.
+pub fn serve(
+    bare: Bare,
+    interface: u32,
+    mtu: u32,
+    nap: Option<Duration>,
+    windows: &[u16],
+    ready: impl FnOnce(),
+) -> io::Result<()> {
+    let ports: Vec<_> = windows.iter().map(|window| PORTS + window).chain([SERVER_PORT]).collect();
+    let worker = Worker {
+        receive: ReceiveRing::open(interface, Some(&classic_bpf::filter(&ports)))?,
+        transmit: TransmitRing::open(interface, mtu)?,
+        answer: bare,
+        counters: Arc::default(),
+        stop: Arc::new(Stop::new()?),
+        nap,
+    };
+    ready();
+    worker.run().map(drop)
+}

@@ -1,0 +1,342 @@
+//! The closed loop: so many clients read at any moment, and where one has its file it begins again.
+
+use std::{
+    hint, io,
+    time::{Duration, Instant},
+};
+
+use dhcpv6macd::{
+    datapath::{Receive, Transmit},
+    policy::BaseAddress,
+    wire::MacAddr,
+};
+use fastrand::Rng;
+
+use super::{
+    Fault, Outcome, SERVER_PORT, Terms,
+    frame::{Peer, Received},
+    packet,
+    session::{Session, Step, Wanted},
+};
+use crate::population::{Port, Wait, mac_of, number_of};
+
+/// Frames between two flushes.
+const BATCH: usize = 64;
+/// How often it is looked who waits in vain.
+const PATROL: Duration = Duration::from_millis(20);
+/// So long the clients look for frames before they sleep: to wake them is work for the CPU that brings the frame, which is the
+/// server's.
+const AWAKE: Duration = Duration::from_micros(50);
+/// The first port of clients, and how many there are (RFC 6335 section 6).
+const PORTS: u32 = 49_152;
+const PORT_COUNT: u32 = 16_384;
+/// How long a transfer took that came to nothing.
+const ENDLESS: Duration = Duration::MAX;
+
+/// When it is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Every client has the file, or so much time has passed.
+    OnceEach(Duration),
+    /// So much time has passed; each client begins again and again.
+    Lasting(Duration),
+}
+
+/// How many, how long, and over what network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// Clients that read at any moment, as far as there are any.
+    pub clients: usize,
+    /// In what pieces.
+    pub terms: Terms,
+    /// When it is enough.
+    pub goal: Goal,
+    /// The part of the frames that is lost, either way.
+    pub loss: f64,
+    /// Seed of what is lost.
+    pub seed: u64,
+}
+
+/// Who is asked.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Hardware address.
+    pub mac: MacAddr,
+    /// The base address, which is the server's, and from which the clients have theirs.
+    pub base: BaseAddress,
+}
+
+/// The machines.
+#[derive(Debug)]
+pub struct Clients {
+    server: Server,
+    name: String,
+    wanted: Wanted,
+    sessions: Vec<Option<Session>>,
+    begun: u32,
+}
+
+impl Clients {
+    /// `count` machines that will read the file of this name from this server, and expect these bytes.
+    #[must_use]
+    pub fn new(count: usize, server: Server, name: &str, file: Vec<u8>) -> Self {
+        let wanted = Wanted { file, terms: Terms::PLAIN, request: Vec::new() };
+        Self { server, name: name.to_owned(), wanted, sessions: vec![None; count], begun: 0 }
+    }
+
+    /// [Drives](Self::drive) the machines through the rings of a port.
+    ///
+    /// # Errors
+    ///
+    /// Where the port fails.
+    pub fn drive_at(&mut self, port: &mut Port, load: Load) -> io::Result<Outcome> {
+        self.drive(&mut port.receive, &mut port.transmit, load)
+    }
+
+    /// Lets the machines read until the goal is reached; what is under way then is abandoned.
+    ///
+    /// # Errors
+    ///
+    /// Where waiting for frames fails.
+    pub fn drive(
+        &mut self,
+        receive: &mut (impl Receive + Wait),
+        transmit: &mut impl Transmit,
+        load: Load,
+    ) -> io::Result<Outcome> {
+        self.wanted.terms = load.terms;
+        self.wanted.request = packet::request(&self.name, load.terms);
+        let mut run = Run::new(self, transmit, load);
+        loop {
+            let received = receive.receive(BATCH, |frame| run.take(frame));
+            let begun = if received < BATCH { run.fill() } else { 0 };
+            run.transmit.flush();
+            let quiet = run.look_at_the_clock(received > 0 || begun > 0);
+            if run.is_over() {
+                return Ok(run.finish());
+            }
+            if quiet > AWAKE {
+                receive.wait(PATROL)?;
+            } else if quiet > Duration::ZERO {
+                hint::spin_loop();
+            }
+        }
+    }
+
+    fn address_of(&self, number: u32) -> [u8; 16] {
+        self.server.base.address_of(mac_of(number)).octets()
+    }
+
+    /// A session that is about to begin.
+    fn session(&mut self, number: u32, now: Instant) -> Session {
+        let port = PORTS + self.begun % PORT_COUNT;
+        self.begun = self.begun.wrapping_add(1);
+        let port = u16::try_from(port).unwrap_or(u16::MAX);
+        let client = Peer { mac: mac_of(number), address: self.address_of(number), port };
+        let server = Peer { mac: self.server.mac, address: self.server.base.prefix().octets(), port: SERVER_PORT };
+        Session::new(client, server, now)
+    }
+}
+
+/// One run of the loop.
+struct Run<'a, T> {
+    clients: &'a mut Clients,
+    transmit: &'a mut T,
+    load: Load,
+    rng: Rng,
+    started: Instant,
+    now: Instant,
+    /// When there was something to do for the last time.
+    busy: Instant,
+    patrolled: Instant,
+    /// The client that begins next.
+    next: usize,
+    reading: usize,
+    outcome: Outcome,
+}
+
+impl<'a, T: Transmit> Run<'a, T> {
+    fn new(clients: &'a mut Clients, transmit: &'a mut T, load: Load) -> Self {
+        let now = Instant::now();
+        Self {
+            clients,
+            transmit,
+            load,
+            rng: Rng::with_seed(load.seed),
+            started: now,
+            now,
+            busy: now,
+            patrolled: now,
+            next: 0,
+            reading: 0,
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.load.clients.min(self.clients.sessions.len())
+    }
+
+    fn is_over(&self) -> bool {
+        let elapsed = self.now.duration_since(self.started);
+        match self.load.goal {
+            Goal::OnceEach(limit) => elapsed >= limit || self.reading == 0 && self.next == self.count(),
+            Goal::Lasting(duration) => elapsed >= duration,
+        }
+    }
+
+    /// Abandons what is under way, so that the next run finds nothing of it.
+    fn finish(mut self) -> Outcome {
+        self.outcome.elapsed = self.now.duration_since(self.started);
+        self.load.loss = 0.0;
+        for number in 0..self.clients.sessions.len() {
+            if let Some(Some(session)) = self.clients.sessions.get_mut(number) {
+                session.abandon();
+                self.say(number);
+                self.end(number);
+                self.outcome.unfinished += 1;
+                self.count_endless();
+            }
+        }
+        self.transmit.flush();
+        self.outcome
+    }
+
+    fn count_endless(&mut self) {
+        if matches!(self.load.goal, Goal::OnceEach(_)) {
+            self.outcome.times.record(ENDLESS);
+        }
+    }
+
+    /// Lets clients begin that have not yet, a batch of them, so that answers are heard in between and find room; returns how many.
+    fn fill(&mut self) -> usize {
+        let last = self.count().min(self.next + BATCH);
+        let begun = last - self.next;
+        for number in self.next..last {
+            self.begin(number);
+        }
+        self.next = last;
+        begun
+    }
+
+    fn begin(&mut self, number: usize) {
+        let Ok(machine) = u32::try_from(number) else { return };
+        let session = self.clients.session(machine, self.now);
+        if let Some(slot) = self.clients.sessions.get_mut(number) {
+            *slot = Some(session);
+            self.reading += 1;
+            self.say(number);
+        }
+    }
+
+    /// Is this frame lost?
+    fn loses(&mut self) -> bool {
+        let is_lost = self.load.loss > 0.0 && self.rng.f64() < self.load.loss;
+        self.outcome.lost += u64::from(is_lost);
+        is_lost
+    }
+
+    /// Sends what a client has to say. Where the ring stays full, it counts as lost.
+    fn say(&mut self, number: usize) {
+        if self.loses() {
+            return;
+        }
+        if !self.transmit.has_room(1) {
+            self.transmit.flush();
+        }
+        let Clients { sessions, wanted, .. } = &mut *self.clients;
+        if let Some(Some(session)) = sessions.get(number)
+            && self.transmit.has_room(1)
+        {
+            self.transmit.transmit(|frame| session.write(wanted, frame));
+        }
+    }
+
+    /// Takes a frame.
+    fn take(&mut self, frame: &[u8]) {
+        let Some(received) = Received::read(frame) else { return };
+        let Some(number) = number_of(received.to.mac) else { return };
+        if self.loses() {
+            return;
+        }
+        let Clients { sessions, wanted, .. } = &mut *self.clients;
+        let Some(Some(session)) = sessions.get_mut(number) else { return };
+        let before = session.received;
+        let step = session.hear(&received, wanted, self.now);
+        self.outcome.bytes += (session.received - before) as u64;
+        self.go(number, step);
+    }
+
+    fn go(&mut self, number: usize, step: Step) {
+        match step {
+            Step::Wait => {}
+            Step::Say => self.say(number),
+            Step::Finish => {
+                self.say(number);
+                self.succeed(number);
+            }
+            Step::Fail(fault) => self.fail(number, fault),
+        }
+    }
+
+    fn succeed(&mut self, number: usize) {
+        // The time of the loop's round would be too early for a short transfer.
+        let now = Instant::now();
+        if let Some(Some(session)) = self.clients.sessions.get(number) {
+            self.outcome.transfers += 1;
+            self.outcome.times.record(now.duration_since(session.began));
+        }
+        self.end(number);
+        self.begin_again(number);
+    }
+
+    fn fail(&mut self, number: usize, fault: Fault) {
+        self.outcome.failed += 1;
+        if let Ok(machine) = u32::try_from(number) {
+            self.outcome.first_failed.get_or_insert((mac_of(machine), fault));
+        }
+        self.count_endless();
+        self.end(number);
+        self.begin_again(number);
+    }
+
+    fn begin_again(&mut self, number: usize) {
+        if matches!(self.load.goal, Goal::Lasting(_)) {
+            self.begin(number);
+        }
+    }
+
+    /// The client's transfer is over, one way or the other.
+    fn end(&mut self, number: usize) {
+        if let Some(session) = self.clients.sessions.get_mut(number).and_then(Option::take) {
+            self.outcome.disorder += session.disorder;
+            self.reading -= 1;
+        }
+    }
+
+    /// Moves the clock on, and returns for how long there was nothing to do. Says again what has gone unanswered.
+    fn look_at_the_clock(&mut self, was_busy: bool) -> Duration {
+        let before = self.now;
+        self.now = Instant::now();
+        if was_busy {
+            self.busy = self.now;
+        } else {
+            self.outcome.idle += self.now.duration_since(before);
+        }
+        if self.now.duration_since(self.patrolled) >= PATROL {
+            self.patrolled = self.now;
+            self.patrol();
+        }
+        self.now.duration_since(self.busy)
+    }
+
+    fn patrol(&mut self) {
+        for number in 0..self.clients.sessions.len() {
+            let Some(Some(session)) = self.clients.sessions.get_mut(number) else { continue };
+            let step = session.check(self.now);
+            self.outcome.retransmissions += u64::from(step == Step::Say);
+            self.go(number, step);
+        }
+        self.transmit.flush();
+    }
+}
