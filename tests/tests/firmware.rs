@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, UdpSocket},
     path::Path,
@@ -41,14 +41,19 @@ struct Scene {
 }
 
 impl Scene {
+    /// Whoever serves boot files is another machine of the rack.
     fn new(boot: Boot) -> Self {
+        Self::with(boot, &["--boot-server-address", TFTP_SERVER])
+    }
+
+    fn with(boot: Boot, settings: &[&str]) -> Self {
         let rack = Rack::new(2).unwrap();
         let base: BaseAddress = BASE.parse().unwrap();
         rack.router.own(base).unwrap();
         rack.machines[1].ip(&format!("-6 address add {TFTP_SERVER}/64 dev {MACHINE_INTERFACE}")).unwrap();
         let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE];
-        let boot_files = ["--http-boot-url-template", TEMPLATE, "--boot-server-address", TFTP_SERVER];
-        let daemon = Daemon::start(&rack.router, &[least, boot_files].concat()).unwrap();
+        let template = ["--http-boot-url-template", TEMPLATE];
+        let daemon = Daemon::start(&rack.router, &[&least[..], &template, settings].concat()).unwrap();
         let disk = TempDir::new().unwrap();
         let machine = switch_on(&rack.machines[0], boot, disk.path());
         Self { rack, daemon, _machine: machine, _disk: disk }
@@ -87,6 +92,26 @@ fn qemu(boot: Boot, variables: &Path) -> Command {
     command
 }
 
+/// A web server at the base address that answers one request, with an error, and returns its lines.
+fn one_request(scene: &Scene) -> Vec<String> {
+    let server = scene.rack.router.run(|| TcpListener::bind((BASE, 80))).unwrap().unwrap();
+    server.set_nonblocking(true).unwrap();
+    let started = Instant::now();
+    let stream = loop {
+        match server.accept() {
+            Ok((stream, _)) => break stream,
+            Err(error) => assert!(started.elapsed() < LIMIT, "nobody asks: {error}"),
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let lines = BufReader::new(&stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+    (&stream).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(stream.peer_addr().unwrap().ip(), BASE.parse::<BaseAddress>().unwrap().address_of(MAC.parse().unwrap()));
+    lines
+}
+
 #[test]
 fn pxe_asks_for_the_file_that_it_was_told_of() {
     let scene = Scene::new(Boot::Pxe);
@@ -104,22 +129,23 @@ fn pxe_asks_for_the_file_that_it_was_told_of() {
 #[test]
 fn http_boot_asks_for_the_url_that_it_was_told() {
     let scene = Scene::new(Boot::Http);
-    let server = scene.rack.router.run(|| TcpListener::bind((BASE, 80))).unwrap().unwrap();
-    server.set_nonblocking(true).unwrap();
-    let started = Instant::now();
-    let stream = loop {
-        match server.accept() {
-            Ok((stream, _)) => break stream,
-            Err(error) => assert!(started.elapsed() < LIMIT, "nobody asks: {error}"),
-        }
-        thread::sleep(Duration::from_millis(50));
-    };
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line).unwrap();
-    (&stream).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(line, format!("HEAD /mac/{MAC}/boot.efi?arch=x86_64 HTTP/1.1\r\n"));
-    assert_eq!(stream.peer_addr().unwrap().ip(), BASE.parse::<BaseAddress>().unwrap().address_of(MAC.parse().unwrap()));
+    let lines = one_request(&scene);
+    assert_eq!(lines[0], format!("HEAD /mac/{MAC}/boot.efi?arch=x86_64 HTTP/1.1"));
     scene.daemon.stop().unwrap();
+}
+
+#[test]
+fn pxe_loads_ipxe_from_the_daemon_and_ipxe_asks_for_the_url_that_it_was_told() {
+    let Ok(ipxe) = env::var("TEST_IPXE") else {
+        return println!("not run: TEST_IPXE names no ipxe.efi; `cargo xtask test` fetches one where it can");
+    };
+    // It asks for an address where it is told to.
+    let advertised = ["--router-advertisement", "managed", "--router-advertisement-prefix", "2001:db8:0:1::/64"];
+    let scene = Scene::with(Boot::Pxe, &[&["--ipxe-x86-64-efi", &ipxe][..], &advertised].concat());
+    let lines = one_request(&scene);
+    // Debian's iPXE, of 2019, encodes more of a path than it has to.
+    assert_eq!(lines[0].replace("%3A", ":"), format!("GET /mac/{MAC}/boot.efi?arch=x86_64 HTTP/1.1"));
+    assert!(lines.iter().any(|line| line.starts_with("User-Agent: iPXE/")), "{lines:?}");
+    let stopped = scene.daemon.stop().unwrap();
+    assert_eq!(stopped.counter("tftp_complete"), 1, "{stopped:?}");
 }

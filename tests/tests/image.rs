@@ -15,7 +15,7 @@ use dhcpv6macd::{
 };
 use dhcpv6macd_tests::{
     efi,
-    lab::{Daemon, ROUTER_INTERFACE, Rack},
+    lab::{Daemon, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack},
 };
 use object::pe::{
     IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_MACHINE_ARM64, IMAGE_FILE_MACHINE_EBC, IMAGE_FILE_MACHINE_RISCV64,
@@ -26,6 +26,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+const BASE: &str = "2001:db8:0:1::";
 const LIMIT: Duration = Duration::from_secs(20);
 const MACHINES: [(Processor, u16); 3] = [
     (Processor::X86_64, IMAGE_FILE_MACHINE_AMD64),
@@ -133,21 +134,37 @@ fn images_are_read_again_whole_or_stay() {
     let desk = Desk::new();
     let program = |length| efi::application(IMAGE_FILE_MACHINE_AMD64, length).unwrap();
     let path = desk.put("ipxe.efi", &program(9));
-    let rack = Rack::new(0).unwrap();
-    let least = ["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8::", "--tftp-listen-addr", "off"];
+    let rack = Rack::new(1).unwrap();
+    rack.router.own(BASE.parse().unwrap()).unwrap();
+    rack.machines[0].ip(&format!("-6 address add {BASE}99/64 dev {MACHINE_INTERFACE} nodad")).unwrap();
+    let is_served = |expected: &[u8]| assert!(loads(&rack.machines[0], &desk.0.path().join("loaded")) == expected);
+    let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE];
     let flags = ["--ipxe-x86-64-efi", path.to_str().unwrap()];
     let daemon = Daemon::start(&rack.router, &[&least[..], &flags].concat()).unwrap();
-    assert_eq!(daemon.says("ipxe").unwrap(), "with iPXE for x86_64 (5 KiB)");
+    assert!(daemon.says("ipxe").unwrap().starts_with("with iPXE for x86_64 (5 KiB)"));
+    is_served(&program(9));
 
     desk.put("ipxe.efi", &program(40));
-    assert_eq!(hung_up(&daemon, "images read again")["ipxe"], "with iPXE for x86_64 (20 KiB)");
+    is_served(&program(9));
+    let line = hung_up(&daemon, "images read again");
+    assert!(line["ipxe"].as_str().unwrap().starts_with("with iPXE for x86_64 (20 KiB)"), "{line}");
+    is_served(&program(40));
     desk.put("ipxe.efi", &program(60)[..10_000]);
     let line = hung_up(&daemon, "the images stay as they were");
     assert_eq!(line["level"], "WARN");
     let expected =
         format!("{}: cut off: its headers promise more than there is: the images stay as they were", path.display());
     assert_eq!(line["message"], expected.as_str());
-    daemon.stop().unwrap();
+    is_served(&program(40));
+    assert_eq!(daemon.stop().unwrap().counter("tftp_complete"), 4);
+}
+
+/// What a machine loads as its iPXE.
+fn loads(machine: &Host, to: &Path) -> Vec<u8> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--globoff", "--output"]).arg(to).arg(format!("tftp://[{BASE}]/ipxe.efi"));
+    machine.execute(&curl, LIMIT).unwrap().success().unwrap();
+    fs::read(to).unwrap()
 }
 
 /// Has the daemon read everything again, and returns the line of its log that says so.

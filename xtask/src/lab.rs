@@ -54,6 +54,10 @@ pub(crate) fn test(args: &[OsString]) -> Result<()> {
     command::stage("compiling the tests (two minutes, when nothing is there yet)", || {
         command::run(command::cargo().args(["test", "--quiet", "--workspace", "--no-run"]).args(of_cargo))
     })?;
+    match ipxe::debian() {
+        Ok(image) => drop(cargo.env("TEST_IPXE", image)),
+        Err(error) => println!("the tests go without iPXE: {error:#}"),
+    }
     command::run(cargo.args(["test", "--workspace"]).args(args))
 }
 
