@@ -86,7 +86,11 @@ impl Build<'_> {
             None => fs::write(source.join("boot.ipxe"), SCRIPT)?,
         }
         if let Some(trust) = self.trust {
-            copy(trust, &source.join("trust.pem"))?;
+            let certificate = source.join("trust.pem");
+            copy(trust, &certificate)?;
+            // iPXE's build would trust whom iPXE trusts by itself.
+            command::quietly(command::foreign("openssl").args(["x509", "-noout", "-in"]).arg(&certificate))
+                .with_context(|| format!("--trust {}: there is no certificate in it", trust.display()))?;
         }
         let configuration = source.join("config/local/general.h");
         let mut configuration = OpenOptions::new().append(true).create(true).open(configuration)?;
@@ -106,7 +110,8 @@ impl Build<'_> {
         // A newer compiler's warning is no reason to go without.
         make.args(["EMBED=boot.ipxe", "NO_WERROR=1"]);
         if self.trust.is_some() {
-            make.arg("TRUST=trust.pem");
+            // Of what it trusts it keeps a fingerprint; and the certificate, which servers need not send then.
+            make.args(["TRUST=trust.pem", "CERT=trust.pem"]);
         }
         if let Some(compiler) = cross {
             make.arg(format!("CROSS={}", compiler.program.trim_end_matches("gcc")));
