@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: numbers.
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use dhcpv6macd::datapath::worker::NAP;
@@ -28,6 +28,12 @@ enum Bench {
     },
     #[command(hide = true)]
     BareTftp(tftp::BareOptions),
+    /// Becomes a server that finds port 69 at its standard input
+    #[command(hide = true)]
+    Inetd {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
 }
 
 #[expect(clippy::print_stderr, reason = "the last words")]
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         Bench::Dhcpv6(options) => dhcpv6::run(&options),
         Bench::Tftp(options) => tftp::run(&options),
         Bench::BareTftp(options) => tftp::bare(&options).map(|()| true),
+        Bench::Inetd { command } => tftp::inetd(&command).map(|()| true),
         Bench::Echo { interface, nap } => dhcpv6::echo(&interface, nap.then_some(NAP)).map(|()| true),
     };
     match ended {

@@ -4,8 +4,12 @@
 //! the window behind it. Nothing is remembered but what found no room, nothing is sent again unless it is asked for again, and no
 //! checksum is computed, for nobody looks at it.
 
-use std::time::Duration;
-use std::{collections::VecDeque, io, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dhcpv6macd::datapath::{
     Answer, Full, Transmit, classic_bpf,
@@ -37,13 +41,36 @@ pub struct Bare {
     waiting: VecDeque<Blocks>,
 }
 
-/// Blocks that are to be sent.
+/// Blocks that are to be sent; block 0 is the OACK.
 #[derive(Clone, Copy, Debug)]
 struct Blocks {
     from: Peer,
     to: Peer,
     next: u16,
     count: u16,
+}
+
+impl Blocks {
+    /// What is asked for; `None` where nothing is.
+    fn asked(received: &Received<'_>) -> Option<Self> {
+        let &Received { from: to, to: from, payload } = received;
+        match packet::number(payload)? {
+            (READ, rest) if from.port == SERVER_PORT => {
+                // Name and mode come before the options, and look like one.
+                let window = Options(rest).get(WINDOW_SIZE).unwrap_or(Terms::PLAIN.window).min(WINDOW_MAX);
+                Some(Self { from: Peer { port: PORTS + window, ..from }, to, next: 0, count: 1 })
+            }
+            (ACKNOWLEDGEMENT, rest) => {
+                let (block, _) = packet::number(rest)?;
+                Some(Self { from, to, next: block.wrapping_add(1), count: window_of(from) })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn window_of(server: Peer) -> u16 {
+    server.port.wrapping_sub(PORTS).min(WINDOW_MAX)
 }
 
 impl Bare {
@@ -53,33 +80,15 @@ impl Bare {
         Self { file, block_size, waiting: VecDeque::with_capacity(WAITING_MAX) }
     }
 
-    fn agree(&self, asked: Options<'_>, received: &Received<'_>, transmit: &mut impl Transmit) -> Result<(), Full> {
-        if !transmit.has_room(1) {
-            return Err(Full);
-        }
-        let window = asked.get(WINDOW_SIZE).unwrap_or(Terms::PLAIN.window).min(WINDOW_MAX);
-        let [block_size, size] = [usize::from(self.block_size), self.file.len()];
-        let mut options = format!("{BLOCK_SIZE}\0{block_size}\0{TRANSFER_SIZE}\0{size}\0");
-        if window > Terms::PLAIN.window {
-            options.push_str(&format!("{WINDOW_SIZE}\0{window}\0"));
-        }
-        let from = Peer { port: PORTS + window, ..received.to };
-        let opcode = OPTION_ACKNOWLEDGEMENT.to_be_bytes();
-        transmit.transmit(|frame| frame::write_unsummed(frame, &from, &received.from, &opcode, options.as_bytes()));
-        Ok(())
-    }
-
+    /// Sends what waits, as far as there is room.
     fn go_on(&mut self, transmit: &mut impl Transmit) {
         while let Some(blocks) = self.waiting.front_mut() {
             while blocks.count > 0 {
-                let start = usize::from(blocks.next.wrapping_sub(1)) * usize::from(self.block_size);
-                let Some(rest) = self.file.get(start..) else { break };
                 if !transmit.has_room(1) {
                     return;
                 }
-                let block = rest.get(..self.block_size.into()).unwrap_or(rest);
-                let header = packet::header(DATA, blocks.next);
-                transmit.transmit(|frame| frame::write_unsummed(frame, &blocks.from, &blocks.to, &header, block));
+                let (file, block_size) = (&self.file, self.block_size.into());
+                transmit.transmit(|frame| write(frame, blocks, file, block_size));
                 blocks.next = blocks.next.wrapping_add(1);
                 blocks.count -= 1;
             }
@@ -88,27 +97,29 @@ impl Bare {
     }
 }
 
+/// Writes a block, or the OACK; `None` behind the last block.
+fn write(frame: &mut [u8], blocks: &Blocks, file: &[u8], block_size: usize) -> Option<usize> {
+    let Blocks { from, to, next, .. } = blocks;
+    let Some(before) = next.checked_sub(1) else {
+        let (size, window) = (file.len(), window_of(*from));
+        let options = format!("{BLOCK_SIZE}\0{block_size}\0{TRANSFER_SIZE}\0{size}\0{WINDOW_SIZE}\0{window}\0");
+        return frame::write_unsummed(frame, from, to, &OPTION_ACKNOWLEDGEMENT.to_be_bytes(), options.as_bytes());
+    };
+    let rest = file.get(usize::from(before) * block_size..)?;
+    let block = rest.get(..block_size).unwrap_or(rest);
+    frame::write_unsummed(frame, from, to, &packet::header(DATA, *next), block)
+}
+
 impl Answer for Bare {
     fn answer(&mut self, frame: &[u8], _: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
-        let Some(received) = Received::read(frame) else { return Ok(()) };
-        match packet::number(received.payload) {
-            Some((READ, rest)) if received.to.port == SERVER_PORT => {
-                // Name and mode come before the options, and look like one.
-                self.agree(Options(rest), &received, transmit)
+        if let Some(blocks) = Received::read(frame).and_then(|received| Blocks::asked(&received)) {
+            if self.waiting.len() == WAITING_MAX {
+                return Err(Full);
             }
-            Some((ACKNOWLEDGEMENT, rest)) => {
-                let Some((block, _)) = packet::number(rest) else { return Ok(()) };
-                if self.waiting.len() == WAITING_MAX {
-                    return Err(Full);
-                }
-                let count = received.to.port.wrapping_sub(PORTS).min(WINDOW_MAX);
-                let blocks = Blocks { from: received.to, to: received.from, next: block.wrapping_add(1), count };
-                self.waiting.push_back(blocks);
-                self.go_on(transmit);
-                Ok(())
-            }
-            _ => Ok(()),
+            self.waiting.push_back(blocks);
+            self.go_on(transmit);
         }
+        Ok(())
     }
 
     fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant> {

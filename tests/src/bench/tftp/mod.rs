@@ -21,7 +21,10 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use dhcpv6macd::datapath::worker::pin;
 
-pub use self::contender::{BareOptions, bare};
+pub use self::{
+    contender::{BareOptions, bare},
+    peer::inetd,
+};
 use self::{
     contender::{Contender, Kind},
     report::Report,

@@ -1,7 +1,11 @@
 //! The TFTP servers of others, from Debian.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
+    net::{Ipv6Addr, UdpSocket},
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -10,7 +14,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::lab::{Host, Process, ROUTER_INTERFACE};
+use crate::{
+    lab::{Host, Process, ROUTER_INTERFACE},
+    tftp::SERVER_PORT,
+};
 
 /// How long one may take to start.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -48,19 +55,20 @@ impl Peer {
                 "--tftp-root",
                 DIRECTORY,
             ],
+            // By itself it hears IPv4 alone: it is started as inetd starts it.
             Self::Atftpd => &[
                 "atftpd",
-                "--daemon",
-                "--no-fork",
+                "--tftpd-timeout",
+                "86400",
                 "--logfile",
-                "-",
+                "/dev/null",
                 "--verbose=3",
                 "--user",
-                "root.root",
+                "root",
+                "--group",
+                "root",
                 "--maxthread",
                 "4096",
-                "--bind-address",
-                "::",
                 DIRECTORY,
             ],
             Self::TftpdHpa => &["in.tftpd", "--foreground", "--ipv6", "--user", "root", "--secure", DIRECTORY],
@@ -74,10 +82,18 @@ impl Peer {
 
     /// Starts it on a host, and waits until its port is taken.
     pub(super) fn start(self, host: &Host, directory: &Path) -> Result<Process> {
-        let (name, arguments) = self.words().split_first().context("a command without words")?;
-        let mut command = Command::new(find(name));
-        for argument in arguments {
-            match *argument {
+        let mut words = self.words().iter();
+        let program = find(words.next().context("a command without words")?);
+        let mut command = match self {
+            Self::Atftpd => {
+                let mut inetd = Command::new(env::current_exe().context("where this program is")?);
+                inetd.arg("inetd").arg(program);
+                inetd
+            }
+            Self::Dnsmasq | Self::TftpdHpa => Command::new(program),
+        };
+        for word in words {
+            match *word {
                 DIRECTORY => command.arg(directory),
                 other => command.arg(other),
             };
@@ -90,6 +106,18 @@ impl Peer {
         }
         Ok(process)
     }
+}
+
+/// Becomes a server that finds port 69 of IPv6 at its standard input, as inetd hands it over (`nowait` is for others).
+///
+/// # Errors
+///
+/// Where the port is taken, or there is no such program.
+pub fn inetd(command: &[OsString]) -> Result<()> {
+    let (program, arguments) = command.split_first().context("no program")?;
+    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, SERVER_PORT)).context("cannot take port 69")?;
+    let error = Command::new(program).args(arguments).stdin(OwnedFd::from(socket)).exec();
+    Err(error).with_context(|| format!("cannot become {}", program.display()))
 }
 
 /// Does anybody listen on port 69?
