@@ -1,6 +1,7 @@
 //! Debian packages.
 
 use std::{
+    fs,
     path::Path,
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
@@ -49,6 +50,20 @@ pub(crate) fn download(package: &str, directory: &Path) -> Result<()> {
     };
     // Package lists that are missing or old are worth root's rights, others are not.
     fetch().or_else(|_| update(package).and_then(|()| fetch()))
+}
+
+/// Fetches a package and unpacks it below a directory, without what its scripts would do.
+///
+/// # Errors
+///
+/// Those of [`download`], or when the package is none.
+pub(crate) fn unpack(package: &str, directory: &Path) -> Result<()> {
+    let scratch = directory.join(package);
+    fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+    command::stage(&format!("fetching Debian's package {package}"), || download(package, &scratch))?;
+    let file = fs::read_dir(&scratch)?.next().context("apt-get has left nothing")??.path();
+    command::quietly(command::foreign("dpkg-deb").arg("--extract").arg(&file).arg(directory))?;
+    fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))
 }
 
 /// Brings the package lists up to date, once.

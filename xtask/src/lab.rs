@@ -39,7 +39,9 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<ExitCode> {
         Scene::Demo => with_ipxe()?,
         Scene::Bench => Embedded::LEAST,
     };
-    let mut cargo = ready(name, setup::lab, &embedded, &program)?;
+    let is_of_tftp = matches!(scene, Scene::Bench) && args.first().is_some_and(|bench| bench == "tftp");
+    let set_up = if is_of_tftp { setup::tftp_bench } else { setup::lab };
+    let mut cargo = ready(name, set_up, &embedded, &program)?;
     command::status(cargo.args(["run", "--quiet", "--release"]).args(program).arg("--").args(args))
 }
 

@@ -27,6 +27,12 @@ pub(crate) struct Needed {
 const LAB_PROGRAMS: [Needed; 1] =
     [Needed { program: "ip", package: "iproute2", why: "makes links, shows addresses and what is attached" }];
 
+const DNSMASQ: Needed = Needed {
+    program: "dnsmasq",
+    package: "dnsmasq-base",
+    why: "a real relay agent, and a TFTP server that others use",
+};
+
 const TEST_PROGRAMS: [Needed; 13] = [
     Needed { program: "dhclient", package: "isc-dhcp-client", why: "a real client" },
     Needed { program: "dhcpcd", package: "dhcpcd-base", why: "a real client" },
@@ -37,7 +43,7 @@ const TEST_PROGRAMS: [Needed; 13] = [
     Needed { program: "curl", package: "curl", why: "a real TFTP client" },
     Needed { program: "atftp", package: "atftp", why: "a real TFTP client, with windows" },
     Needed { program: "tftp", package: "tftp-hpa", why: "a real TFTP client, of text too" },
-    Needed { program: "dnsmasq", package: "dnsmasq-base", why: "a real relay agent" },
+    DNSMASQ,
     Needed { program: "ping", package: "iputils-ping", why: "other traffic that must pass" },
     Needed { program: "nft", package: "nftables", why: "loses frames on purpose, counts what the host sees" },
     Needed { program: "tshark", package: "tshark", why: "reads what the daemon sends, and says what is wrong with it" },
@@ -57,6 +63,11 @@ const IPXE_PROGRAMS: [Needed; 4] = [
 
 const IPXE_TRUST_PROGRAMS: [Needed; 1] =
     [Needed { program: "openssl", package: "openssl", why: "reads the certificate that iPXE is to trust" }];
+
+/// TFTP servers that others use, below the root of their packages. Debian installs one of them at a time, and starts it.
+const TFTP_SERVERS: [(&str, &str); 2] = [("atftpd", "usr/sbin/atftpd"), ("tftpd-hpa", "usr/sbin/in.tftpd")];
+/// The libraries of both.
+const TFTP_SERVER_LIBRARIES: [&str; 2] = ["libpcre2-8-0", "libwrap0"];
 
 /// What the build of the steering program needs.
 ///
@@ -95,6 +106,22 @@ pub(crate) fn build() -> Result<(Compiler, Linker)> {
 /// When something is missing and cannot be installed: says what to do.
 pub(crate) fn lab() -> Result<()> {
     programs(LAB_PROGRAMS.iter(), LAB)
+}
+
+/// What the bench of TFTP needs besides: the servers of others, unpacked beside the builds, and not installed.
+///
+/// # Errors
+///
+/// As [`lab`].
+pub(crate) fn tftp_bench() -> Result<()> {
+    programs(LAB_PROGRAMS.iter().chain([&DNSMASQ]), LAB)?;
+    let place = workspace::tools().join("debian");
+    let missing: Vec<_> = TFTP_SERVERS.iter().filter(|(_, file)| !place.join(file).is_file()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    apt::install(&TFTP_SERVER_LIBRARIES, "libraries of the TFTP servers to compare with")?;
+    missing.into_iter().try_for_each(|(package, _)| apt::unpack(package, &place))
 }
 
 /// What the tests need besides.

@@ -151,9 +151,13 @@ impl Daemon {
 }
 
 fn built() -> PathBuf {
+    target().join("release/dhcpv6macd")
+}
+
+/// The workspace's target directory.
+pub(crate) fn target() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |dir| workspace.join(dir));
-    target.join("release/dhcpv6macd")
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |target| workspace.join(target))
 }
 
 /// A field of a line of the log, such as `message`.

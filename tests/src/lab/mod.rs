@@ -21,6 +21,7 @@ mod mode;
 mod process;
 mod rack;
 
+pub(crate) use self::daemon::target;
 pub use self::{
     client::{Tenure, dhclient},
     daemon::{Daemon, Stopped},

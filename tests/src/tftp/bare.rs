@@ -3,6 +3,8 @@
 //! A request is answered by an OACK, whatever the file's name, from a port that says how large the window is; and an acknowledgement by
 //! the window behind it. Nothing is remembered but what found no room, nothing is sent again unless it is asked for again, and no
 //! checksum is computed, for nobody looks at it.
+//!
+//! It is for networks that lose nothing: behind a gap every block brings an acknowledgement, and every acknowledgement a window.
 
 use std::{
     collections::VecDeque,

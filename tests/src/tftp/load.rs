@@ -340,3 +340,125 @@ impl<'a, T: Transmit> Run<'a, T> {
         self.transmit.flush();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+
+    use dhcpv6macd::datapath::{Answer as _, Flushed, memory::MemoryTransmit};
+
+    use super::{super::bare::Bare, *};
+
+    const BLOCK_SIZE: u16 = 100;
+    const LENGTH: usize = 10_050;
+
+    /// A bare ring, in memory: what it says waits here.
+    type Wire = Rc<RefCell<VecDeque<Vec<u8>>>>;
+
+    struct Hear(Wire);
+
+    impl Receive for Hear {
+        fn receive(&mut self, limit: usize, mut each: impl FnMut(&[u8])) -> usize {
+            let frames: Vec<_> = (0..limit).map_while(|_| self.0.borrow_mut().pop_front()).collect();
+            frames.iter().map(|frame| each(frame)).count()
+        }
+    }
+
+    impl Wait for Hear {
+        fn wait(&self, timeout: Duration) -> io::Result<()> {
+            std::thread::sleep(timeout);
+            Ok(())
+        }
+    }
+
+    struct Say {
+        memory: MemoryTransmit,
+        wire: Wire,
+        server: Bare,
+    }
+
+    impl Transmit for Say {
+        fn has_room(&self, frames: usize) -> bool {
+            self.memory.has_room(frames)
+        }
+
+        fn transmit(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<usize>) {
+            self.memory.transmit(fill);
+        }
+
+        fn flush(&mut self) -> Flushed {
+            let flushed = self.memory.flush();
+            for frame in self.memory.sent.drain(..) {
+                // Less room than a window: the rest of it waits.
+                let (now, mut replies) = (Instant::now(), MemoryTransmit::new(3, 1514));
+                assert_eq!(self.server.answer(&frame, now, &mut replies), Ok(()));
+                replies.flush();
+                while self.server.resume(now, &mut replies).is_some() {
+                    replies.flush();
+                }
+                replies.flush();
+                self.wire.borrow_mut().extend(replies.sent);
+            }
+            flushed
+        }
+    }
+
+    fn drive(clients: usize, served: Vec<u8>, expected: Vec<u8>, load: Load) -> Outcome {
+        let base = "2001:db8::".parse().unwrap();
+        let server = Server { mac: MacAddr([2; 6]), base };
+        let wire = Wire::default();
+        let mut say =
+            Say { memory: MemoryTransmit::new(8, 1514), wire: Rc::clone(&wire), server: Bare::new(served, BLOCK_SIZE) };
+        Clients::new(clients, server, "file", expected).drive(&mut Hear(wire), &mut say, load).unwrap()
+    }
+
+    fn file() -> Vec<u8> {
+        (0..251).cycle().take(LENGTH).collect()
+    }
+
+    fn load(clients: usize, window: u16, goal: Goal) -> Load {
+        Load { clients, terms: Terms { block_size: BLOCK_SIZE, window }, goal, loss: 0.0, seed: 7 }
+    }
+
+    #[test]
+    fn every_client_reads_the_file_once() {
+        for window in [1, 7, 64] {
+            let goal = Goal::OnceEach(Duration::from_secs(60));
+            let outcome = drive(100, file(), file(), load(100, window, goal));
+            assert_eq!((outcome.transfers, outcome.times.total()), (100, 100), "{outcome:?}");
+            assert_eq!((outcome.failed, outcome.unfinished, outcome.retransmissions), (0, 0, 0));
+            assert_eq!((outcome.bytes, outcome.disorder), (100 * LENGTH as u64, 0));
+        }
+    }
+
+    #[test]
+    fn clients_read_again_until_the_time_has_passed() {
+        let outcome = drive(3, file(), file(), load(2, 4, Goal::Lasting(Duration::from_millis(20))));
+        assert!(outcome.transfers > 2 && outcome.elapsed >= Duration::from_millis(20), "{outcome:?}");
+        assert_eq!((outcome.failed, outcome.unfinished), (0, 2));
+    }
+
+    #[test]
+    fn what_gets_lost_is_asked_for_again() {
+        let goal = Goal::OnceEach(Duration::from_secs(60));
+        let outcome = drive(5, file(), file(), Load { loss: 0.005, ..load(5, 1, goal) });
+        assert_eq!((outcome.transfers, outcome.failed), (5, 0), "{outcome:?}");
+        assert!(outcome.lost > 0 && outcome.retransmissions > 0, "{outcome:?}");
+    }
+
+    #[test]
+    fn a_wrong_byte_fails_the_transfer() {
+        let mut wrong = file();
+        wrong[BLOCK_SIZE as usize * 3] ^= 1;
+        let outcome = drive(1, wrong, file(), load(1, 1, Goal::OnceEach(Duration::from_secs(60))));
+        assert_eq!(outcome.first_failed, Some((mac_of(0), Fault::Block(4))));
+        assert_eq!((outcome.transfers, outcome.failed, outcome.bytes), (0, 1, 3 * u64::from(BLOCK_SIZE)));
+    }
+
+    #[test]
+    fn silence_ends_with_the_limit() {
+        let everything_lost = Load { loss: 1.0, ..load(5, 1, Goal::OnceEach(Duration::from_millis(50))) };
+        let outcome = drive(5, file(), file(), everything_lost);
+        assert_eq!((outcome.transfers, outcome.unfinished, outcome.times.total()), (0, 5, 5));
+    }
+}

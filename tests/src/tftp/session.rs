@@ -186,3 +186,148 @@ fn low(block: u64) -> u16 {
     let [.., high, low] = block.to_be_bytes();
     u16::from_be_bytes([high, low])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: usize = 40;
+    const WISH: Terms = Terms { block_size: 8, window: 4 };
+    const PORT: u16 = 4000;
+
+    struct Scene {
+        wanted: Wanted,
+        session: Session,
+        now: Instant,
+    }
+
+    fn peer(number: u8, port: u16) -> Peer {
+        Peer { mac: dhcpv6macd::wire::MacAddr([number; 6]), address: [number; 16], port }
+    }
+
+    impl Scene {
+        fn new(length: usize) -> Self {
+            let file = (0..251).cycle().take(length).collect();
+            let wanted = Wanted { file, terms: WISH, request: packet::request("file", WISH) };
+            let now = Instant::now();
+            Self { wanted, session: Session::new(peer(1, 5000), peer(2, packet::SERVER_PORT), now), now }
+        }
+
+        /// A client that has agreed to what it asked for.
+        fn agreed(length: usize) -> Self {
+            let mut scene = Self::new(length);
+            let options = format!("blksize\x008\0tsize\0{length}\0windowsize\x004\0");
+            assert_eq!(scene.hear(PORT, &[&[0, 6], options.as_bytes()].concat()), Step::Say);
+            assert_eq!(scene.says(), [0, 4, 0, 0]);
+            scene
+        }
+
+        fn hear(&mut self, port: u16, payload: &[u8]) -> Step {
+            let received = Received { from: peer(2, port), to: peer(1, 5000), payload };
+            self.session.hear(&received, &self.wanted, self.now)
+        }
+
+        fn block(&mut self, block: usize) -> Step {
+            let start = (block - 1) * 8;
+            let bytes = self.wanted.file[start..].iter().take(8).copied().collect::<Vec<_>>();
+            let number = u16::try_from(block % 65_536).unwrap();
+            self.hear(PORT, &[&packet::header(packet::DATA, number)[..], &bytes].concat())
+        }
+
+        fn says(&self) -> Vec<u8> {
+            let mut frame = [0; 200];
+            let length = self.session.write(&self.wanted, &mut frame).unwrap();
+            let received = Received::read(&frame[..length]).unwrap();
+            assert_eq!(received.from, peer(1, 5000));
+            assert_eq!(received.to.port, self.session.server.port);
+            received.payload.to_vec()
+        }
+
+        fn acknowledges(&self, block: u16) {
+            assert_eq!(self.says(), packet::acknowledgement(block));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_window_is_acknowledged_and_the_end_of_the_file() {
+        let mut scene = Scene::agreed(FILE + 3);
+        assert_eq!([1, 2, 3, 4].map(|block| scene.block(block)), [Step::Wait, Step::Wait, Step::Wait, Step::Say]);
+        scene.acknowledges(4);
+        assert_eq!([5, 6].map(|block| scene.block(block)), [Step::Wait, Step::Finish]);
+        scene.acknowledges(6);
+        assert_eq!((scene.session.received, scene.session.disorder), (FILE + 3, 0));
+    }
+
+    #[test]
+    fn a_file_of_whole_blocks_ends_with_an_empty_one() {
+        let mut scene = Scene::agreed(8);
+        assert_eq!([1, 2].map(|block| scene.block(block)), [Step::Wait, Step::Finish]);
+    }
+
+    #[test]
+    fn each_block_behind_a_gap_is_answered_with_the_last_good_one() {
+        let mut scene = Scene::agreed(FILE);
+        assert_eq!([1, 3, 4, 1].map(|block| scene.block(block)), [Step::Wait, Step::Say, Step::Say, Step::Say]);
+        scene.acknowledges(1);
+        // A new window begins behind the acknowledgement.
+        assert_eq!([2, 3, 4, 5].map(|block| scene.block(block)), [Step::Wait, Step::Wait, Step::Wait, Step::Say]);
+        scene.acknowledges(5);
+        assert_eq!(scene.session.disorder, 3);
+    }
+
+    #[test]
+    fn a_server_without_options_sends_blocks_of_512_bytes_in_lock_step() {
+        let mut scene = Scene::new(600);
+        let [first, second] = [0..512, 512..600].map(|range| scene.wanted.file[range].to_vec());
+        assert_eq!(scene.hear(PORT, &[&[0, 3, 0, 1], &first[..]].concat()), Step::Say);
+        scene.acknowledges(1);
+        assert_eq!(scene.hear(PORT, &[&[0, 3, 0, 2], &second[..]].concat()), Step::Finish);
+    }
+
+    #[test]
+    fn behind_block_65535_comes_0() {
+        let blocks = 70_001;
+        let mut scene = Scene::agreed((blocks - 1) * 8);
+        let steps = (1..=blocks).map(|block| scene.block(block));
+        assert_eq!(steps.filter(|step| *step == Step::Say).count(), 70_000 / 4);
+        scene.acknowledges(u16::try_from(blocks - 65_536).unwrap());
+    }
+
+    #[test]
+    fn wrong_bytes_and_wrong_lengths_are_noticed() {
+        for (payload, fault) in [
+            (&b"\0\x03\0\x01\0\x01\x02\x03\x04\x05\x06\x08"[..], Fault::Block(1)),
+            (b"\0\x03\0\x01\0\x01\x02\x03\x04\x05\x06", Fault::Block(1)),
+            (b"\0\x03\0\x01\0\x01\x02\x03\x04\x05\x06\x07\x08", Fault::Block(1)),
+            (b"\0\x06blksize\x009\0", Fault::Options),
+            (b"\0\x06blksize\x008\0windowsize\x005\0", Fault::Options),
+            (b"\0\x06blksize\x008\0tsize\x0041\0", Fault::Options),
+            (b"\0\x05\0\x01no\0", Fault::Refused(1)),
+        ] {
+            assert_eq!(Scene::agreed(FILE).hear(PORT, payload), Step::Fail(fault), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn others_are_not_listened_to() {
+        let mut scene = Scene::agreed(FILE);
+        assert_eq!(scene.hear(PORT + 1, b"\0\x05\0\0\0"), Step::Wait);
+        let stranger = Received { from: peer(3, PORT), to: peer(1, 5000), payload: b"\0\x05\0\0\0" };
+        assert_eq!(scene.session.hear(&stranger, &scene.wanted, scene.now), Step::Wait);
+        assert_eq!(scene.hear(PORT, b"\0\x04\0\x01"), Step::Wait);
+    }
+
+    #[test]
+    fn the_last_packet_is_said_again_until_the_client_gives_up() {
+        let mut scene = Scene::new(FILE);
+        let mut steps = Vec::new();
+        for _ in 0..TRIES_MAX {
+            assert_eq!(scene.session.check(scene.now), Step::Wait);
+            scene.now += RETRANSMIT_AFTER;
+            steps.push(scene.session.check(scene.now));
+            assert_eq!(scene.says(), scene.wanted.request);
+        }
+        assert_eq!(steps.pop(), Some(Step::Fail(Fault::Silence)));
+        assert!(steps.into_iter().all(|step| step == Step::Say));
+    }
+}

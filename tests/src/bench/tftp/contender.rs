@@ -72,6 +72,11 @@ impl Kind {
         }
     }
 
+    /// Is it a server without sessions?
+    pub(super) fn is_bare(self) -> bool {
+        matches!(self, Self::BareRing | Self::NappingRing)
+    }
+
     /// Is it somebody else's server?
     pub(super) fn is_peer(self) -> bool {
         self.peer().is_some()

@@ -1,6 +1,6 @@
 //! The bench of TFTP: files read from the daemon by simulated machines, beside what its rings can do at best, and beside others.
 //!
-//! Five contenders, each on a veth pair of its own, take turns in the same run. Every server has the first CPU, all its threads and
+//! The contenders, each on a veth pair of its own, take turns in the same run. Every server has the first CPU, all its threads and
 //! children together; the machines have the last.
 
 mod contender;
@@ -79,9 +79,15 @@ impl Options {
         all.filter(|kind| self.contenders.is_empty() || self.contenders.contains(kind)).collect()
     }
 
-    /// Who takes part how often: what others do with a lossy network takes them long, and once is enough.
+    /// Who takes part how often: what others do with a lossy network takes them long, and once is enough; a bare ring knows none.
     fn rounds(&self, scenario: Scenario, kind: Kind) -> u32 {
-        if kind.is_peer() && !scenario.is_lasting() { 1 } else { self.rounds }
+        if kind.is_bare() && scenario.is_lossy() {
+            0
+        } else if kind.is_peer() && !scenario.is_lasting() {
+            1
+        } else {
+            self.rounds
+        }
     }
 }
 

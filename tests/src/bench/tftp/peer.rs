@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    lab::{Host, Process, ROUTER_INTERFACE},
+    lab::{Host, Process, ROUTER_INTERFACE, target},
     tftp::SERVER_PORT,
 };
 
@@ -128,8 +128,6 @@ fn is_heard(host: &Host) -> Result<bool> {
 
 /// Beside the builds, where `cargo xtask bench` has unpacked it, or else the one on PATH.
 fn find(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let target = env::var_os("CARGO_TARGET_DIR").map_or(target, PathBuf::from);
-    let unpacked = target.join("tools/debian/usr/sbin").join(name);
+    let unpacked = target().join("tools/debian/usr/sbin").join(name);
     if unpacked.exists() { unpacked } else { name.into() }
 }
