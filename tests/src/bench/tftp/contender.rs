@@ -158,13 +158,22 @@ impl Contender {
             |contender: &Self| Ok::<_, anyhow::Error>((contender.account.executed()?, Spent::by_this_thread()?));
         let is_lasting = matches!(load.goal, Goal::Lasting(_));
         let (server_before, client_before) = spent(self)?;
-        let outcome = self.clients.drive_at(&mut self.port, load)?;
+        let outcome = self.clients.drive_at(&mut self.port, load).with_context(|| self.last_words())?;
         let (server, client) = spent(self)?;
         if let Some((mac, fault @ (Fault::Block(_) | Fault::Options))) = &outcome.first_failed {
             bail!("the {} is wrong: {mac} {fault}", self.kind);
         }
         ensure!(outcome.bytes > 0, "the {} sent nothing: {outcome:?}", self.kind);
         Ok(Sample::new(&outcome, server.saturating_sub(server_before), client.since(client_before), is_lasting))
+    }
+
+    /// For an error message.
+    fn last_words(&self) -> String {
+        let output = match &self.server {
+            Server::Process(process) => process.output(),
+            Server::Daemon(daemon) => daemon.process().output(),
+        };
+        format!("the {} is gone, or its link is; it said: {}", self.kind, output.trim_end())
     }
 
     /// Stops the server, the daemon after a last look at its memory.

@@ -13,6 +13,8 @@ const RATIO_MIN: f64 = 0.7;
 const PEER_RATIO_MIN: f64 = 2.0;
 /// The largest part of the best peer's CPU time for as many bytes.
 const PEER_CPU_MAX: f64 = 0.333;
+/// Clients that are busy for this part of the time are the limit: what the server could do, its share of its CPU tells.
+const CLIENTS_LIMIT: f64 = 0.95;
 /// How far p99 may be from p50 where a thousand read.
 const TAIL_MAX: f64 = 3.0;
 /// The longest that a transfer takes over a bad network, p50, in seconds.
@@ -37,9 +39,14 @@ fn at(scenario: Scenario, daemon: &Sample, samples: &Samples) -> Vec<Verdict> {
         if let Some(ring) = samples.median(scenario, Kind::BareRing) {
             let ratio = daemon.rate / ring.rate;
             verdicts.push(verdict("MB/s, of the bare ring's", "", ratio, Bound::AtLeast(RATIO_MIN), 2));
+            if daemon.clients.max(ring.clients) >= CLIENTS_LIMIT {
+                let ratio = ring.cpu / daemon.cpu;
+                let what = "the clients are the limit; MB/s of a whole CPU, of the bare ring's";
+                verdicts.push(verdict(what, "", ratio, Bound::AtLeast(RATIO_MIN), 2));
+            }
         }
-        let peers: Vec<_> = Kind::ALL.into_iter().filter(|kind| kind.is_peer()).collect();
-        let peers: Vec<_> = peers.into_iter().filter_map(|kind| samples.median(scenario, kind)).collect();
+        let peers = Kind::ALL.into_iter().filter(|kind| kind.is_peer());
+        let peers: Vec<_> = peers.filter_map(|kind| samples.median(scenario, kind)).collect();
         if let Some(best) = peers.iter().map(|peer| peer.rate).reduce(f64::max) {
             let ratio = daemon.rate / best;
             verdicts.push(verdict("MB/s, times the best peer's", "", ratio, Bound::AtLeast(PEER_RATIO_MIN), 2));
