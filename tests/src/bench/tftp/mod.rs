@@ -11,6 +11,7 @@ mod scenario;
 mod verdict;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Write as _},
     thread,
@@ -128,18 +129,29 @@ fn measure(options: &Options, contenders: &mut [Contender]) -> Result<Samples> {
     let rounds = pairs.map(|(scenario, kind)| u64::from(options.rounds(scenario, kind))).sum();
     let mut progress = Progress::new("measuring".into(), rounds, "rounds");
     let mut samples = Samples::default();
+    let mut gone = BTreeSet::new();
     let mut elapsed = Duration::ZERO;
     let mut done = 0;
     for scenario in scenarios {
         for round in 0..options.rounds {
             for contender in &mut *contenders {
-                if round >= options.rounds(scenario, contender.kind()) {
+                let kind = contender.kind();
+                if gone.contains(&kind) || round >= options.rounds(scenario, kind) {
                     continue;
                 }
                 progress.show(done);
-                let sample = contender.measure(scenario.load(options.round(), round))?;
-                elapsed += sample.elapsed;
-                samples.add(scenario, contender.kind(), sample);
+                match contender.measure(scenario.load(options.round(), round)) {
+                    Ok(sample) => {
+                        elapsed += sample.elapsed;
+                        samples.add(scenario, kind, sample);
+                    }
+                    // What ours can do is measured even so.
+                    Err(error) if kind.is_peer() => {
+                        writeln!(io::stdout(), "{scenario}: {error:#}")?;
+                        gone.insert(kind);
+                    }
+                    Err(error) => return Err(error),
+                }
                 done += 1;
             }
         }

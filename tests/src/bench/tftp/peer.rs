@@ -55,7 +55,8 @@ impl Peer {
                 "--tftp-root",
                 DIRECTORY,
             ],
-            // By itself it hears IPv4 alone: it is started as inetd starts it.
+            // By itself it hears IPv4 alone: it is started as inetd starts it. With more threads it ends, for `select` takes no file
+            // descriptor above 1023.
             Self::Atftpd => &[
                 "atftpd",
                 "--tftpd-timeout",
@@ -68,7 +69,7 @@ impl Peer {
                 "--group",
                 "root",
                 "--maxthread",
-                "4096",
+                "480",
                 DIRECTORY,
             ],
             Self::TftpdHpa => &["in.tftpd", "--foreground", "--ipv6", "--user", "root", "--secure", DIRECTORY],
