@@ -69,3 +69,76 @@ fn at(scenario: Scenario, daemon: &Sample, samples: &Samples) -> Vec<Verdict> {
     }
     verdicts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Megabytes a second, and CPU seconds for 10^9 bytes.
+    fn sample(rate: f64, cpu: f64, clients: f64) -> Sample {
+        Sample {
+            elapsed: Duration::from_secs(2),
+            rate: rate * 1e6,
+            p50: Duration::from_millis(100),
+            p99: Duration::from_millis(350),
+            cpu,
+            server: 0.9,
+            clients,
+            waited: 0.0,
+            transfers: 100,
+            failed: 1,
+            retransmissions: 0,
+        }
+    }
+
+    fn lines(samples: &[(Scenario, Kind, Sample)]) -> Vec<String> {
+        let mut all = Samples::default();
+        for (scenario, kind, sample) in samples {
+            all.add(*scenario, *kind, sample.clone());
+        }
+        verdicts(&all).iter().map(Verdict::to_string).collect()
+    }
+
+    #[test]
+    fn the_best_peer_counts_and_the_bare_ring() {
+        let at = Scenario::LockStep;
+        assert_eq!(
+            lines(&[
+                (at, Kind::BareRing, sample(500.0, 1.2, 0.9)),
+                (at, Kind::Daemon, sample(300.0, 1.5, 0.9)),
+                (at, Kind::Dnsmasq, sample(160.0, 5.0, 0.6)),
+                (at, Kind::Atftpd, sample(100.0, 4.0, 0.6)),
+            ]),
+            [
+                "MISSED  64 clients, lock-step: MB/s, of the bare ring's: 0.60, at least 0.70",
+                "MISSED  64 clients, lock-step: MB/s, times the best peer's: 1.88, at least 2.00",
+                "MISSED  64 clients, lock-step: CPU s/GB, of the best peer's: 0.375, at most 0.333",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_the_clients_are_the_limit_the_cpu_tells() {
+        let samples = [
+            (Scenario::Windows, Kind::BareRing, sample(500.0, 1.2, 1.0)),
+            (Scenario::Windows, Kind::Daemon, sample(500.0, 1.5, 0.9)),
+        ];
+        let limit = "the clients are the limit; MB/s of a whole CPU, of the bare ring's: 0.80, at least 0.70";
+        assert_eq!(lines(&samples).pop(), Some(format!("met     64 clients, windows of 16: {limit}")));
+    }
+
+    #[test]
+    fn failures_tails_and_losses_have_their_bounds() {
+        let samples = [Scenario::Thousand, Scenario::Loss].map(|at| (at, Kind::Daemon, sample(300.0, 1.5, 0.9)));
+        assert_eq!(
+            lines(&samples),
+            [
+                "MISSED  1000 clients, lock-step: transfers that failed: 1, at most 0",
+                "MISSED  1000 clients, lock-step: p99, times p50: 3.50, at most 3.00",
+                "met     0.5 % loss, lock-step: a transfer's time, p50: 0.100 s, at most 1.000 s",
+            ]
+        );
+    }
+}
