@@ -173,6 +173,7 @@ fn opening(options: &Options) -> Result<String> {
 Linux {}; {cpus}.
 
 bare ring    rings on the interface itself, no sessions: an acknowledgement is answered by the blocks behind it
+napping ring the same, but naps before it waits, as the daemon's workers do
 daemon       dhcpv6macd {}
 ",
         scenario::BLOCK_SIZE,
