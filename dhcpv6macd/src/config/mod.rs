@@ -123,7 +123,12 @@ impl Config {
         let has_other_port = self.boot.tftp.is_some_and(|tftp| tftp.port != TFTP_PORT);
         let other_port =
             "TFTP is not on port 69: firmware knows no other, and will find nothing at the URL that PXE is told";
-        [(names_its_host && !has_dns, no_dns), (has_other_port, other_port)]
+        let is_somebody_elses = self.boot.tftp.is_none_or(|tftp| tftp.server.is_some());
+        let has_files = self.tftp_root.is_some() || self.ipxe.set() != ImageSet::default();
+        let nothing = "TFTP has nothing to serve: no iPXE is compiled in, and there is no --ipxe-x86-64-efi and no --tftp-root; machines \
+                       in PXE will not find what they are told of";
+        let has_nothing = self.tftp.is_some() && !is_somebody_elses && !has_files;
+        [(names_its_host && !has_dns, no_dns), (has_other_port, other_port), (has_nothing, nothing)]
             .into_iter()
             .filter_map(|(is_so, warning)| is_so.then_some(warning))
             .collect()

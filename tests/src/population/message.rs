@@ -1,4 +1,4 @@
-//! What a machine sends: a Solicit and a Request as OVMF sends them for PXE, built once and patched for each machine.
+//! What a machine sends: a Solicit and a Request as iPXE sends them, built once and patched for each machine.
 
 use dhcpv6macd::wire::MacAddr;
 use dhcpv6macd_ebpf::{
@@ -33,9 +33,9 @@ const GROUP: [u8; 6] = [0x33, 0x33, 0, 1, 0, 2];
 /// DUID-UUID, which says nothing of the MAC (RFC 6355).
 const DUID_UUID: u16 = 4;
 /// Option Request for DNS servers, vendor class, boot file URL and parameters; architecture 7, UEFI on x86-64; network
-/// interface identifier; vendor class of Intel, `PXEClient:Arch:00007:UNDI:003000`.
-const PXE_OPTIONS: &[u8] = b"\0\x06\0\x08\0\x3b\0\x3c\0\x17\0\x10\0\x3d\0\x02\0\x07\0\x3e\0\x03\x01\x03\0\
-\0\x10\0\x26\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003000";
+/// interface identifier; vendor class of Intel, `PXEClient:Arch:00007:UNDI:003000`; user class iPXE.
+const IPXE_OPTIONS: &[u8] = b"\0\x06\0\x08\0\x3b\0\x3c\0\x17\0\x10\0\x3d\0\x02\0\x07\0\x3e\0\x03\x01\x03\0\
+\0\x10\0\x26\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003000\0\x0f\0\x06\0\x04iPXE";
 /// T1, T2 and lifetimes in a message of a client that leaves them to the server.
 const UP_TO_THE_SERVER: u32 = u32::MAX;
 
@@ -100,7 +100,7 @@ pub(super) struct Messages {
 impl Messages {
     /// The messages of machines that know no server yet.
     pub(super) fn new() -> Self {
-        Self { solicit: template(SOLICIT, &[], PXE_OPTIONS), request: request_to(&[]), server: Vec::new() }
+        Self { solicit: template(SOLICIT, &[], IPXE_OPTIONS), request: request_to(&[]), server: Vec::new() }
     }
 
     /// From now on every Request goes to the server with this DUID. Costs something only when that is another one.
@@ -162,7 +162,7 @@ fn request_to(server: &[u8]) -> Vec<u8> {
     let unknown = U32::new(UP_TO_THE_SERVER);
     let wish = Wish { iaaddr: option(IAADDR, 24), address: [0; 16], preferred: unknown, valid: unknown };
     let server_id = option(SERVER_ID, server.len());
-    template(REQUEST, wish.as_bytes(), &[server_id.as_bytes(), server, PXE_OPTIONS].concat())
+    template(REQUEST, wish.as_bytes(), &[server_id.as_bytes(), server, IPXE_OPTIONS].concat())
 }
 
 /// A message of nobody, without a checksum.

@@ -141,8 +141,10 @@ fn start_daemon(router: &Host, base: BaseAddress, options: &Options) -> Result<S
     let more = options.daemon_arguments();
     router.own(base)?;
     // Each machine asks for a boot file and for DNS servers.
-    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", &prefix, "--dns-servers", "2001:db8::53"];
-    let arguments: Vec<_> = arguments.into_iter().chain(more.iter().map(String::as_str)).collect();
+    let template = "http://[{{.BaseAddress}}]/mac/{{.MAC}}/boot.efi?payload={{.Payload | urlquery}}";
+    let least = ["--interface", ROUTER_INTERFACE, "--base-address", &prefix];
+    let told = ["--http-boot-url-template", template, "--dns-servers", "2001:db8::53"];
+    let arguments: Vec<_> = least.into_iter().chain(told).chain(more.iter().map(String::as_str)).collect();
     Ok(Server::Daemon(Daemon::start(router, &arguments)?))
 }
 
