@@ -26,7 +26,7 @@ mod timing;
 mod waiting;
 mod wheel;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -56,6 +56,8 @@ use crate::{
 pub const RESERVE: usize = 64;
 /// Frames of a session that go out before the next session's turn.
 const TURN: usize = 16;
+/// How long a client may say nothing after its request before another may have its place.
+const UNHEARD: Duration = Duration::from_secs(1);
 /// Bytes between two marks of a transfer's progress.
 pub const MARK: u64 = 5 << 20;
 /// What a client says in answer to an OACK that told it all it wanted to know (RFC 2347; EDK2 `Mtftp6RrqHandleOack`).
@@ -237,12 +239,22 @@ impl Tftp {
             Found::Later => return Ok(Opened::Later),
         };
         let session = Session::new(asked, file, scene.site.local.mtu, scene.now);
+        self.make_room(scene);
         // An ERROR would end a boot (PXE-E23): who hears nothing asks again (EDK2 `Mtftp6OnTimerTick`, iPXE `tftp_timer_expired`).
         let number = self.table.insert(asked.key(), session).ok_or(Reason::TftpSessionsFull)?;
         self.wheel.clear(number);
         self.table.make_ready(number);
         self.table.get(number).into_iter().for_each(|session| tell(scene.observe, session, Happening::Requested));
         Ok(Opened::Begun)
+    }
+
+    /// Where there is no room, gives up who has asked, was answered, and has said nothing since: whoever forges requests keeps nobody out.
+    fn make_room<F, O: FnMut(&Observation<'_>)>(&mut self, scene: &mut Scene<'_, F, O>) {
+        if self.table.is_full()
+            && let Some(number) = self.table.oldest_unheard(UNHEARD, scene.now)
+        {
+            self.give_up(number, scene);
+        }
     }
 
     fn acknowledge<F, O: FnMut(&Observation<'_>)>(
@@ -367,6 +379,11 @@ impl Tftp {
             self.counters.resent(resent);
             return self.table.make_ready(number);
         }
+        self.give_up(number, scene);
+    }
+
+    fn give_up<F, O: FnMut(&Observation<'_>)>(&mut self, number: u32, scene: &mut Scene<'_, F, O>) {
+        let Some(session) = self.table.get(number) else { return };
         // The last acknowledgement may get lost as well as any: who has it all does not ask for it again.
         let happening = if session.is_all_sent() {
             self.counters.complete();

@@ -50,6 +50,8 @@ pub(super) struct Session {
     is_resent: bool,
     /// How often nothing came back in a row.
     tries: u32,
+    /// Has the client said anything since it asked?
+    is_heard: bool,
 }
 
 /// What comes before the first block.
@@ -96,7 +98,13 @@ impl Session {
             window: (now, now),
             is_resent: false,
             tries: 0,
+            is_heard: false,
         }
+    }
+
+    /// Has the client said nothing since it asked, for as long as this?
+    pub(super) fn is_unheard(&self, since: Duration, now: Instant) -> bool {
+        !self.is_heard && now.saturating_duration_since(self.begun) >= since
     }
 
     /// Has no block arrived yet?
@@ -179,6 +187,7 @@ impl Session {
         if arrived > 0 {
             self.advance(arrived);
             self.tries = 0;
+            self.is_heard = true;
         }
         if self.last == Some(self.acknowledged) {
             return Acknowledged::Complete;
@@ -197,6 +206,7 @@ impl Session {
         }
         self.greeting = Greeting::Over;
         self.tries = 0;
+        self.is_heard = true;
         self.measure(now);
         Acknowledged::More { resent: 0 }
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::Ipv6Addr,
+    time::{Duration, Instant},
 };
 
 use super::session::Session;
@@ -19,11 +20,17 @@ pub(super) struct Table {
     numbers: HashMap<Key, u32>,
     /// Sessions with something to send, those that wait longest first.
     ready: VecDeque<u32>,
+    /// Sessions in the order in which they began, with their serial numbers: those that are over, and those whose clients were heard,
+    /// too, as long as nobody asks.
+    young: VecDeque<(u32, u64)>,
+    /// Sessions that ever began.
+    begun: u64,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     session: Option<(Key, Session)>,
+    serial: u64,
     /// Is its number among the ready ones? It stays there when the session ends.
     is_ready: bool,
 }
@@ -37,6 +44,8 @@ impl Table {
             // Twice the room, so that what was removed is swept up in place.
             numbers: HashMap::with_capacity(2 * capacity),
             ready: VecDeque::with_capacity(capacity),
+            young: VecDeque::with_capacity(2 * capacity),
+            begun: 0,
         }
     }
 
@@ -55,9 +64,42 @@ impl Table {
     /// Takes a session in, in the place of the client's last one where there is one. `None` where there is no room.
     pub(super) fn insert(&mut self, key: Key, session: Session) -> Option<u32> {
         let number = self.find(key).or_else(|| self.free.pop()).or_else(|| self.grow())?;
-        self.slots.get_mut(number as usize)?.session = Some((key, session));
+        self.begun += 1;
+        let slot = self.slots.get_mut(number as usize)?;
+        slot.session = Some((key, session));
+        slot.serial = self.begun;
         self.numbers.insert(key, number);
+        self.note_young(number);
         Some(number)
+    }
+
+    fn note_young(&mut self, number: u32) {
+        if self.young.len() >= 2 * self.capacity {
+            let slots = &self.slots;
+            self.young.retain(|(number, serial)| is_current(slots, *number, *serial));
+        }
+        self.young.push_back((number, self.begun));
+    }
+
+    /// Is there no room for another client's session?
+    pub(super) fn is_full(&self) -> bool {
+        self.free.is_empty() && self.slots.len() >= self.capacity
+    }
+
+    /// The oldest session whose client was not heard since it asked, for as long as this.
+    pub(super) fn oldest_unheard(&mut self, since: Duration, now: Instant) -> Option<u32> {
+        while let Some((number, serial)) = self.young.front().copied() {
+            let session = self.get(number).filter(|_| is_current(&self.slots, number, serial));
+            match session {
+                Some(session) if session.is_unheard(since, now) => return Some(number),
+                // Those behind it are younger still.
+                Some(session) if session.is_unheard(Duration::ZERO, now) => return None,
+                Some(_) | None => {
+                    self.young.pop_front();
+                }
+            }
+        }
+        None
     }
 
     fn grow(&mut self) -> Option<u32> {
@@ -95,4 +137,9 @@ impl Table {
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
+}
+
+/// Is this session still the one of this serial number?
+fn is_current(slots: &[Slot], number: u32, serial: u64) -> bool {
+    slots.get(number as usize).is_some_and(|slot| slot.serial == serial && slot.session.is_some())
 }

@@ -339,6 +339,28 @@ fn a_session_more_than_there_is_room_for_hears_nothing() {
 }
 
 #[test]
+fn who_has_said_nothing_for_a_second_makes_room_and_who_reads_does_not() {
+    let mut lab = Lab::new(bytes(10_000));
+    lab.say(1000, &request("blksize 8 "));
+    lab.say(1000, &acknowledgement(0));
+    for port in 1..4 {
+        lab.say(1000 + port, &request("blksize 8 "));
+    }
+    lab.now += Duration::from_millis(999);
+    assert_eq!(lab.answer(1004, &request("")).0, Err(Reason::TftpSessionsFull.into()));
+    lab.now += Duration::from_millis(1);
+    for port in 4..7 {
+        assert_eq!(lab.answer(1000 + port, &request("")).0, Ok(()));
+    }
+    assert_eq!(lab.answer(1007, &request("")).0, Err(Reason::TftpSessionsFull.into()));
+    assert_eq!(
+        (lab.answer(1001, &acknowledgement(0)).0, lab.count("tftp_given_up")),
+        (Err(Reason::TftpNoSession.into()), 3)
+    );
+    assert_eq!(lab.answer(1000, &acknowledgement(1)).0, Ok(()));
+}
+
+#[test]
 fn a_request_that_comes_twice_is_one() {
     let mut lab = Lab::new(bytes(10_000));
     lab.say(1000, &request("blksize 8 "));
