@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(frame[22..38], "fe80::5054:ff:fe12:3456".parse::<Ipv6Addr>().unwrap().octets());
             let codes: Vec<u16> = message.opts().iter().map(|option| OptionCode::from(option).into()).collect();
             let expected: &[u16] =
-                if step == Step::Solicit { &[1, 3, 6, 8, 16, 61, 62] } else { &[1, 2, 3, 6, 8, 16, 61, 62] };
+                if step == Step::Solicit { &[1, 3, 6, 8, 15, 16, 61, 62] } else { &[1, 2, 3, 6, 8, 15, 16, 61, 62] };
             assert_eq!(codes, expected);
         }
     }
