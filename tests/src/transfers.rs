@@ -99,8 +99,8 @@ impl Transfers {
     pub fn take_into(&mut self, frame: &[u8], transmit: &mut impl Transmit) -> Result<(), Unanswered> {
         let datagram = Datagram::parse(frame, &self.site.local).ok().flatten().expect("a frame of ours");
         let told = &mut self.told;
-        let mut observe = |seen: &Observation<'_>| told.push(seen.happening);
-        let mut scene = Scene { site: self.site, files: &mut self.file, observe: &mut observe, now: self.now };
+        let observe = &mut |seen: Observation| told.push(seen.happening);
+        let mut scene = Scene { site: self.site, files: &mut self.file, observe, now: self.now };
         self.tftp.take(&datagram, &mut scene, transmit)?;
         self.tftp.resume(&mut scene, transmit);
         Ok(())
@@ -117,8 +117,8 @@ impl Transfers {
         loop {
             let mut transmit = MemoryTransmit::new(ROOM, FRAME_MAX);
             let told = &mut self.told;
-            let mut observe = |seen: &Observation<'_>| told.push(seen.happening);
-            let mut scene = Scene { site: self.site, files: &mut self.file, observe: &mut observe, now: self.now };
+            let observe = &mut |seen: Observation| told.push(seen.happening);
+            let mut scene = Scene { site: self.site, files: &mut self.file, observe, now: self.now };
             let Some(due) = self.tftp.resume(&mut scene, &mut transmit) else { return };
             self.now = self.now.max(due);
             assert!(self.now.duration_since(begun) < LONGEST, "a session without an end");

@@ -9,43 +9,70 @@ use super::{files::WorkerFiles, observe::Observer, totals::Totals};
 use crate::{
     datapath::{Answer, Full, Transmit},
     respond::{Responder, Site},
-    tftp::{Observation, Scene, Tftp, Unanswered},
+    tftp::{Scene, Tftp, Unanswered},
     wire::Datagram,
 };
 
-/// A responder, a TFTP server, and the site that they answer for.
+/// Everything that answers, and the site that it answers for.
 pub(super) struct Answerer {
+    /// Looked at for every frame: a load and a comparison as long as nothing has changed.
+    site: Cache<Arc<ArcSwap<Site>>, Arc<Site>>,
+    servers: Servers,
+}
+
+struct Servers {
     responder: Responder,
     tftp: Tftp,
     files: WorkerFiles,
-    /// Looked at for every frame: a load and a comparison as long as nothing has changed.
-    site: Cache<Arc<ArcSwap<Site>>, Arc<Site>>,
     observer: Observer,
 }
 
 impl Answerer {
     pub(super) fn new(site: Arc<ArcSwap<Site>>, tftp: Tftp, files: WorkerFiles, observer: Observer) -> Self {
-        Self { responder: Responder::default(), tftp, files, site: Cache::new(site), observer }
+        let servers = Servers { responder: Responder::default(), tftp, files, observer };
+        Self { site: Cache::new(site), servers }
     }
 
     /// Adds what was counted.
     pub(super) fn count(&self, totals: &mut Totals) {
-        for (name, count) in self.responder.counters().each().chain(self.tftp.counters().each()) {
+        let Servers { responder, tftp, observer, .. } = &self.servers;
+        for (name, count) in responder.counters().each().chain(tftp.counters().each()) {
             totals.add(name, count);
         }
-        totals.add("observation_dropped", self.observer.dropped());
+        totals.add("observation_dropped", observer.dropped());
+    }
+}
+
+impl Answer for Answerer {
+    fn answer(&mut self, frame: &[u8], now: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
+        let site = self.site.load();
+        // What is not ours, the responder has counted.
+        let Ok(datagram) = self.servers.responder.read(frame, site) else { return Ok(()) };
+        match datagram.service {
+            Service::Dhcpv6 => self.servers.dhcpv6(&datagram, site, now, transmit),
+            Service::Tftp => self.servers.tftp(&datagram, site, now, transmit),
+        }
     }
 
-    fn answer_dhcpv6(
+    fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant> {
+        let Servers { tftp, files, observer, .. } = &mut self.servers;
+        let site = self.site.load();
+        let observe = &mut |seen| observer.tell_transfer(seen);
+        tftp.resume(&mut Scene { site, files: &mut files.at(site), observe, now }, transmit)
+    }
+}
+
+impl Servers {
+    fn dhcpv6(
         &mut self,
         datagram: &Datagram<'_>,
+        site: &Site,
         now: Instant,
         transmit: &mut impl Transmit,
     ) -> Result<(), Full> {
         if !transmit.has_room(1) {
             return Err(Full);
         }
-        let site = self.site.load();
         transmit.transmit(|buffer| {
             // Why not, the responder has counted.
             let answered = self.responder.answer(datagram, site, buffer).ok()?;
@@ -57,10 +84,15 @@ impl Answerer {
         Ok(())
     }
 
-    fn take_tftp(&mut self, datagram: &Datagram<'_>, now: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
-        let site = self.site.load();
-        let mut observe = |seen: &Observation<'_>| self.observer.tell_transfer(seen);
-        let mut scene = Scene { site, files: &mut self.files.at(site), observe: &mut observe, now };
+    fn tftp(
+        &mut self,
+        datagram: &Datagram<'_>,
+        site: &Site,
+        now: Instant,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Full> {
+        let observe = &mut |seen| self.observer.tell_transfer(seen);
+        let mut scene = Scene { site, files: &mut self.files.at(site), observe, now };
         match self.tftp.take(datagram, &mut scene, transmit) {
             Ok(()) => Ok(()),
             Err(Unanswered::Full) => Err(Full),
@@ -69,21 +101,5 @@ impl Answerer {
                 Ok(())
             }
         }
-    }
-}
-
-impl Answer for Answerer {
-    fn answer(&mut self, frame: &[u8], now: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
-        let Ok(datagram) = self.responder.read(frame, self.site.load()) else { return Ok(()) };
-        match datagram.service {
-            Service::Dhcpv6 => self.answer_dhcpv6(&datagram, now, transmit),
-            Service::Tftp => self.take_tftp(&datagram, now, transmit),
-        }
-    }
-
-    fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant> {
-        let site = self.site.load();
-        let mut observe = |seen: &Observation<'_>| self.observer.tell_transfer(seen);
-        self.tftp.resume(&mut Scene { site, files: &mut self.files.at(site), observe: &mut observe, now }, transmit)
     }
 }

@@ -55,7 +55,7 @@ impl Control {
             match self.observations.next() {
                 None => return,
                 Some(Sighting::Message(sighting)) => self.take_message(&sighting.observation(), now),
-                Some(Sighting::Transfer(sighting)) => self.take_transfer(&sighting.observation(), now),
+                Some(Sighting::Transfer(seen)) => self.take_transfer(&seen, now),
             }
         }
     }
@@ -72,7 +72,7 @@ impl Control {
     }
 
     /// A boot that stands still for want of its file is worth a line.
-    fn take_transfer(&mut self, seen: &tftp::Observation<'_>, now: Instant) {
+    fn take_transfer(&mut self, seen: &tftp::Observation, now: Instant) {
         let tftp::Observation { mac, name, total, .. } = *seen;
         let Happening::Failed(failure) = seen.happening else {
             return debug!(%mac, file = %name, total, happening = ?seen.happening, "TFTP");

@@ -11,7 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use crate::{
     policy::BootStage,
     respond::Observation,
-    tftp::{self, FileName, Happening},
+    tftp,
     wire::{DUID_MAX, MacAddr, dhcpv6::MessageType},
 };
 
@@ -56,7 +56,7 @@ pub(super) enum Sighting {
     /// A message was answered.
     Message(MessageSighting),
     /// Something happened to a transfer.
-    Transfer(TransferSighting),
+    Transfer(tftp::Observation),
 }
 
 pub(super) struct MessageSighting {
@@ -65,26 +65,6 @@ pub(super) struct MessageSighting {
     stage: BootStage,
     length: usize,
     client_id: [u8; DUID_MAX],
-}
-
-pub(super) struct TransferSighting {
-    mac: MacAddr,
-    name: FileName,
-    total: u64,
-    begun: Instant,
-    happening: Happening,
-}
-
-impl TransferSighting {
-    fn new(seen: &tftp::Observation<'_>) -> Self {
-        let tftp::Observation { mac, name, total, begun, happening } = *seen;
-        Self { mac, name: *name, total, begun, happening }
-    }
-
-    pub(super) fn observation(&self) -> tftp::Observation<'_> {
-        let Self { mac, ref name, total, begun, happening } = *self;
-        tftp::Observation { mac, name, total, begun, happening }
-    }
 }
 
 impl MessageSighting {
@@ -125,8 +105,8 @@ impl Observer {
     }
 
     /// Tells of a transfer, likewise. All of that is news.
-    pub(super) fn tell_transfer(&mut self, seen: &tftp::Observation<'_>) {
-        if self.queue.push(Sighting::Transfer(TransferSighting::new(seen))).is_err() {
+    pub(super) fn tell_transfer(&mut self, seen: tftp::Observation) {
+        if self.queue.push(Sighting::Transfer(seen)).is_err() {
             self.dropped += 1;
         }
     }

@@ -83,13 +83,13 @@ pub enum Found {
 }
 
 /// What is the same for everything that happens at one moment.
-pub struct Scene<'a, F, O> {
+pub struct Scene<'a> {
     /// The interface and the policy.
     pub site: &'a Site,
     /// Where files come from.
-    pub files: &'a mut F,
+    pub files: &'a mut dyn Files,
     /// Told of every transfer.
-    pub observe: &'a mut O,
+    pub observe: &'a mut dyn FnMut(Observation),
     /// This moment.
     pub now: Instant,
 }
@@ -103,10 +103,9 @@ pub struct Limits {
     pub tries: u32,
 }
 
-/// What became of a request.
+/// What became of a request that was not refused.
 enum Opened {
     Begun,
-    Refused(Refusal),
     Later,
 }
 
@@ -122,6 +121,26 @@ pub enum Unanswered {
 impl From<Reason> for Unanswered {
     fn from(reason: Reason) -> Self {
         Self::Dropped(reason)
+    }
+}
+
+/// Nothing begins.
+enum Stop {
+    /// The client hears nothing.
+    Dropped(Reason),
+    /// It hears why.
+    Refused(Refusal),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Dropped(reason)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
@@ -160,34 +179,34 @@ impl Tftp {
     /// # Errors
     ///
     /// Why nothing follows from it.
-    pub fn take<F: Files, O: FnMut(&Observation<'_>)>(
+    pub fn take(
         &mut self,
         datagram: &Datagram<'_>,
-        scene: &mut Scene<'_, F, O>,
+        scene: &mut Scene<'_>,
         transmit: &mut impl Transmit,
     ) -> Result<(), Unanswered> {
+        match self.follow(datagram, scene) {
+            Ok(()) => Ok(()),
+            Err(Stop::Dropped(reason)) => Err(reason.into()),
+            Err(Stop::Refused(refusal)) => {
+                self.refuse(&headers(datagram, scene.site), refusal, transmit).map_err(|Full| Unanswered::Full)
+            }
+        }
+    }
+
+    fn follow(&mut self, datagram: &Datagram<'_>, scene: &mut Scene<'_>) -> Result<(), Stop> {
         scene.site.check_machine(datagram.ethernet_source)?;
-        let refusal = match Packet::parse(datagram.payload).map_err(Reason::from)? {
-            Packet::Read(request) => match self.read(datagram, &request, scene)? {
-                Ok(()) => return Ok(()),
-                Err(refusal) => refusal,
-            },
-            Packet::Write => Refusal::Write,
-            Packet::Acknowledgement(block) => return Ok(self.acknowledge(datagram, block, scene)?),
-            Packet::Error(code) => return Ok(self.end(datagram, code, scene)?),
-            Packet::ForClients => return Err(Reason::ForClients.into()),
-        };
-        self.counters.refused(refusal);
-        refuse(&headers(datagram, scene.site), refusal, transmit).map_err(|Full| Unanswered::Full)
+        match Packet::parse(datagram.payload).map_err(Reason::from)? {
+            Packet::Read(request) => self.read(datagram, &request, scene),
+            Packet::Write => Err(Refusal::Write.into()),
+            Packet::Acknowledgement(block) => Ok(self.acknowledge(datagram, block, scene)?),
+            Packet::Error(code) => Ok(self.end(datagram, code, scene)?),
+            Packet::ForClients => Err(Reason::ForClients.into()),
+        }
     }
 
     /// Begins a session, where there is none yet for this request.
-    fn read<F: Files, O: FnMut(&Observation<'_>)>(
-        &mut self,
-        datagram: &Datagram<'_>,
-        request: &ReadRequest<'_>,
-        scene: &mut Scene<'_, F, O>,
-    ) -> Result<Result<(), Refusal>, Reason> {
+    fn read(&mut self, datagram: &Datagram<'_>, request: &ReadRequest<'_>, scene: &mut Scene<'_>) -> Result<(), Stop> {
         let client = datagram.ethernet_source;
         let name = FileName::parse(request.file);
         // A router in between is no machine; only what it asks for tells for whom.
@@ -195,18 +214,17 @@ impl Tftp {
         scene.site.check_access(machine)?;
         scene.site.check_denied(client)?;
         self.counters.request();
-        let Some(name) = name else { return Ok(Err(Refusal::Name)) };
-        let Some(mode) = request.mode else { return Ok(Err(Refusal::Mode)) };
+        let name = name.ok_or(Refusal::Name)?;
+        let mode = request.mode.ok_or(Refusal::Mode)?;
         let headers = headers(datagram, scene.site);
         let asked = Asked { headers, client, name, mode, options: request.options(), since: scene.now };
         if self.is_known(&asked, scene.now) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         match self.open(&asked, scene)? {
-            Opened::Begun => Ok(Ok(())),
-            Opened::Refused(refusal) => Ok(Err(refusal)),
-            Opened::Later if self.waiting.push(asked) => Ok(Ok(())),
-            Opened::Later => Err(Reason::TftpSessionsFull),
+            Opened::Begun => Ok(()),
+            Opened::Later if self.waiting.push(asked) => Ok(()),
+            Opened::Later => Err(Reason::TftpSessionsFull.into()),
         }
     }
 
@@ -227,42 +245,36 @@ impl Tftp {
     }
 
     /// Looks for the file, and begins the session.
-    fn open<F: Files, O: FnMut(&Observation<'_>)>(
-        &mut self,
-        asked: &Asked,
-        scene: &mut Scene<'_, F, O>,
-    ) -> Result<Opened, Reason> {
+    fn open(&mut self, asked: &Asked, scene: &mut Scene<'_>) -> Result<Opened, Stop> {
         let file = match scene.files.find(&asked.name, asked.client, scene.now) {
             Found::File(file) => file,
-            Found::Missing => return Ok(Opened::Refused(Refusal::Missing)),
-            Found::Denied => return Ok(Opened::Refused(Refusal::Denied)),
+            Found::Missing => return Err(Refusal::Missing.into()),
+            Found::Denied => return Err(Refusal::Denied.into()),
             Found::Later => return Ok(Opened::Later),
         };
         let session = Session::new(asked, file, scene.site.local.mtu, scene.now);
-        self.make_room(scene);
+        self.make_room(asked.key(), scene);
         // An ERROR would end a boot (PXE-E23): who hears nothing asks again (EDK2 `Mtftp6OnTimerTick`, iPXE `tftp_timer_expired`).
         let number = self.table.insert(asked.key(), session).ok_or(Reason::TftpSessionsFull)?;
         self.wheel.clear(number);
         self.table.make_ready(number);
-        self.table.get(number).into_iter().for_each(|session| tell(scene.observe, session, Happening::Requested));
+        self.table
+            .get(number)
+            .into_iter()
+            .for_each(|session| (scene.observe)(session.observation(Happening::Requested)));
         Ok(Opened::Begun)
     }
 
     /// Where there is no room, gives up who has asked, was answered, and has said nothing since: whoever forges requests keeps nobody out.
-    fn make_room<F, O: FnMut(&Observation<'_>)>(&mut self, scene: &mut Scene<'_, F, O>) {
-        if self.table.is_full()
+    fn make_room(&mut self, key: Key, scene: &mut Scene<'_>) {
+        if self.table.is_full_for(key)
             && let Some(number) = self.table.oldest_unheard(UNHEARD, scene.now)
         {
             self.give_up(number, scene);
         }
     }
 
-    fn acknowledge<F, O: FnMut(&Observation<'_>)>(
-        &mut self,
-        datagram: &Datagram<'_>,
-        block: u16,
-        scene: &mut Scene<'_, F, O>,
-    ) -> Result<(), Reason> {
+    fn acknowledge(&mut self, datagram: &Datagram<'_>, block: u16, scene: &mut Scene<'_>) -> Result<(), Reason> {
         let number = self.table.find(key_of(datagram)).ok_or(Reason::TftpNoSession)?;
         let session = self.table.get_mut(number).ok_or(Reason::TftpNoSession)?;
         match session.acknowledge(block, scene.now) {
@@ -270,13 +282,13 @@ impl Tftp {
             Acknowledged::More { resent } => {
                 self.counters.resent(resent);
                 if let Some(sent) = session.passed_mark() {
-                    tell(scene.observe, session, Happening::Sending { sent });
+                    (scene.observe)(session.observation(Happening::Sending { sent }));
                 }
                 self.table.make_ready(number);
             }
             Acknowledged::Complete => {
                 self.counters.complete();
-                tell(scene.observe, session, Happening::Complete);
+                (scene.observe)(session.observation(Happening::Complete));
                 self.remove(number);
             }
         }
@@ -284,12 +296,7 @@ impl Tftp {
     }
 
     /// The client ends a session. Nobody answers an ERROR.
-    fn end<F, O: FnMut(&Observation<'_>)>(
-        &mut self,
-        datagram: &Datagram<'_>,
-        code: u16,
-        scene: &mut Scene<'_, F, O>,
-    ) -> Result<(), Reason> {
+    fn end(&mut self, datagram: &Datagram<'_>, code: u16, scene: &mut Scene<'_>) -> Result<(), Reason> {
         let number = self.table.find(key_of(datagram)).ok_or(Reason::TftpNoSession)?;
         let session = self.table.get(number).ok_or(Reason::TftpNoSession)?;
         let happening = if session.is_negotiating() && code == OPTION_NEGOTIATION {
@@ -299,7 +306,7 @@ impl Tftp {
             self.counters.ended_by_client();
             Happening::Failed(Failure::Client(code))
         };
-        tell(scene.observe, session, happening);
+        (scene.observe)(session.observation(happening));
         self.remove(number);
         Ok(())
     }
@@ -310,11 +317,7 @@ impl Tftp {
     }
 
     /// Sends what is due, as far as there is room beside the [reserve](RESERVE), and says when there is more.
-    pub fn resume<F: Files, O: FnMut(&Observation<'_>)>(
-        &mut self,
-        scene: &mut Scene<'_, F, O>,
-        transmit: &mut impl Transmit,
-    ) -> Option<Instant> {
+    pub fn resume(&mut self, scene: &mut Scene<'_>, transmit: &mut impl Transmit) -> Option<Instant> {
         while let Some(number) = self.wheel.fired(scene.now) {
             self.time_out(number, scene);
         }
@@ -329,23 +332,28 @@ impl Tftp {
         [self.waiting.next(), self.wheel.next()].into_iter().flatten().min()
     }
 
+    fn refuse(&mut self, headers: &Headers, refusal: Refusal, transmit: &mut impl Transmit) -> Result<(), Full> {
+        self.counters.refused(refusal);
+        if !transmit.has_room(RESERVE + 1) {
+            return Err(Full);
+        }
+        let (code, message) = refusal.error();
+        transmit.transmit(|buffer| headers.emit(buffer, |payload| write_error(payload, code, message)).ok());
+        Ok(())
+    }
+
     /// Looks again for files that were not there yet.
-    fn look_again<F: Files, O: FnMut(&Observation<'_>)>(
-        &mut self,
-        scene: &mut Scene<'_, F, O>,
-        transmit: &mut impl Transmit,
-    ) {
+    fn look_again(&mut self, scene: &mut Scene<'_>, transmit: &mut impl Transmit) {
         for _ in 0..self.waiting.due(scene.now) {
             let Some(asked) = self.waiting.pop() else { return };
             match self.open(&asked, scene) {
                 Ok(Opened::Begun) => {}
-                Ok(Opened::Refused(refusal)) => {
-                    self.counters.refused(refusal);
+                Err(Stop::Refused(refusal)) => {
                     // Who does not hear it asks again.
-                    let _heard: Result<(), Full> = refuse(&asked.headers, refusal, transmit);
+                    let _heard: Result<(), Full> = self.refuse(&asked.headers, refusal, transmit);
                 }
                 // No file yet, or no session for it.
-                Ok(Opened::Later) | Err(_) => {
+                Ok(Opened::Later) | Err(Stop::Dropped(_)) => {
                     if !self.waiting.push_again(asked, scene.now) {
                         self.counters.given_up();
                     }
@@ -369,7 +377,7 @@ impl Tftp {
         }
     }
 
-    fn time_out<F, O: FnMut(&Observation<'_>)>(&mut self, number: u32, scene: &mut Scene<'_, F, O>) {
+    fn time_out(&mut self, number: u32, scene: &mut Scene<'_>) {
         let Some(session) = self.table.get_mut(number) else { return };
         if session.has_more() {
             // It waits for room, not for its client.
@@ -382,7 +390,7 @@ impl Tftp {
         self.give_up(number, scene);
     }
 
-    fn give_up<F, O: FnMut(&Observation<'_>)>(&mut self, number: u32, scene: &mut Scene<'_, F, O>) {
+    fn give_up(&mut self, number: u32, scene: &mut Scene<'_>) {
         let Some(session) = self.table.get(number) else { return };
         // The last acknowledgement may get lost as well as any: who has it all does not ask for it again.
         let happening = if session.is_all_sent() {
@@ -392,7 +400,7 @@ impl Tftp {
             self.counters.given_up();
             Happening::Failed(Failure::Silence)
         };
-        tell(scene.observe, session, happening);
+        (scene.observe)(session.observation(happening));
         self.remove(number);
     }
 }
@@ -411,17 +419,4 @@ fn headers(datagram: &Datagram<'_>, site: &Site) -> Headers {
         source_port: site.local.tftp_port.unwrap_or_default(),
         destination_port: datagram.source_port,
     }
-}
-
-fn refuse(headers: &Headers, refusal: Refusal, transmit: &mut impl Transmit) -> Result<(), Full> {
-    if !transmit.has_room(RESERVE + 1) {
-        return Err(Full);
-    }
-    let (code, message) = refusal.error();
-    transmit.transmit(|buffer| headers.emit(buffer, |payload| write_error(payload, code, message)).ok());
-    Ok(())
-}
-
-fn tell(observe: &mut impl FnMut(&Observation<'_>), session: &Session, happening: Happening) {
-    observe(&session.observation(happening));
 }

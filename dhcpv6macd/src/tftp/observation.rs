@@ -7,11 +7,11 @@ use crate::wire::{MacAddr, tftp::ErrorCode};
 
 /// Something happened to a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observation<'a> {
+pub struct Observation {
     /// The machine: the one that the file is for by its name, or else the one that asks.
     pub mac: MacAddr,
     /// The file.
-    pub name: &'a FileName,
+    pub name: FileName,
     /// How long the file is, bytes.
     pub total: u64,
     /// When it was asked for, which tells a machine's transfers apart.

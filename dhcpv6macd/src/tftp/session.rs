@@ -50,8 +50,6 @@ pub(super) struct Session {
     is_resent: bool,
     /// How often nothing came back in a row.
     tries: u32,
-    /// Has the client said anything since it asked?
-    is_heard: bool,
 }
 
 /// What comes before the first block.
@@ -98,13 +96,13 @@ impl Session {
             window: (now, now),
             is_resent: false,
             tries: 0,
-            is_heard: false,
         }
     }
 
     /// Has the client said nothing since it asked, for as long as this?
     pub(super) fn is_unheard(&self, since: Duration, now: Instant) -> bool {
-        !self.is_heard && now.saturating_duration_since(self.begun) >= since
+        let has_agreed = self.terms.are_granted() && !self.is_negotiating();
+        self.is_new() && !has_agreed && now.saturating_duration_since(self.begun) >= since
     }
 
     /// Has no block arrived yet?
@@ -123,9 +121,9 @@ impl Session {
     }
 
     /// What happened to it, for whoever keeps the machines' histories.
-    pub(super) fn observation(&self, happening: Happening) -> Observation<'_> {
+    pub(super) fn observation(&self, happening: Happening) -> Observation {
         let (mac, total) = (self.name.mac.unwrap_or(self.client), self.file.len() as u64);
-        Observation { mac, name: &self.name, total, begun: self.begun, happening }
+        Observation { mac, name: self.name, total, begun: self.begun, happening }
     }
 
     /// Bytes of the file that have arrived, where they have passed another mark since this was asked last.
@@ -187,7 +185,6 @@ impl Session {
         if arrived > 0 {
             self.advance(arrived);
             self.tries = 0;
-            self.is_heard = true;
         }
         if self.last == Some(self.acknowledged) {
             return Acknowledged::Complete;
@@ -206,7 +203,6 @@ impl Session {
         }
         self.greeting = Greeting::Over;
         self.tries = 0;
-        self.is_heard = true;
         self.measure(now);
         Acknowledged::More { resent: 0 }
     }

@@ -81,9 +81,9 @@ impl Table {
         self.young.push_back((number, self.begun));
     }
 
-    /// Is there no room for another client's session?
-    pub(super) fn is_full(&self) -> bool {
-        self.free.is_empty() && self.slots.len() >= self.capacity
+    /// Is there no room for a session of this client?
+    pub(super) fn is_full_for(&self, key: Key) -> bool {
+        self.free.is_empty() && self.slots.len() >= self.capacity && self.find(key).is_none()
     }
 
     /// The oldest session whose client was not heard since it asked, for as long as this.

@@ -88,8 +88,8 @@ impl Lab {
         let datagram = Datagram::parse(&frame[..length], &self.site.local).unwrap().unwrap();
         let mut transmit = MemoryTransmit::new(512, 1514);
         let told = &mut self.told;
-        let mut observe = |seen: &Observation<'_>| told.push(seen.happening);
-        let mut scene = Scene { site: &self.site, files: &mut self.shelf, observe: &mut observe, now: self.now };
+        let observe = &mut |seen: Observation| told.push(seen.happening);
+        let mut scene = Scene { site: &self.site, files: &mut self.shelf, observe, now: self.now };
         let taken = self.tftp.take(&datagram, &mut scene, &mut transmit);
         self.tftp.resume(&mut scene, &mut transmit);
         transmit.flush();
@@ -106,8 +106,8 @@ impl Lab {
         let mut transmit = MemoryTransmit::new(512, 1514);
         for _ in 0..100 {
             let told = &mut self.told;
-            let mut observe = |seen: &Observation<'_>| told.push(seen.happening);
-            let mut scene = Scene { site: &self.site, files: &mut self.shelf, observe: &mut observe, now: self.now };
+            let observe = &mut |seen: Observation| told.push(seen.happening);
+            let mut scene = Scene { site: &self.site, files: &mut self.shelf, observe, now: self.now };
             let due = self.tftp.resume(&mut scene, &mut transmit);
             transmit.flush();
             if !transmit.sent.is_empty() {
