@@ -37,12 +37,12 @@ fn nothing_is_allocated_per_block() {
     const BLOCKS: u16 = 1000;
     let file = vec![0; usize::from(BLOCKS) * 512];
     let mut server = Transfers::new(file);
-    assert!(server.take(&Transfers::frame(1000, b"\0\x01file\0octet\0")).is_ok());
+    assert!(server.answer(1000, b"\0\x01file\0octet\0").0.is_ok());
     let frames: Vec<_> =
         (1..BLOCKS).map(|block| Transfers::frame(1000, &[&[0, 4][..], &block.to_be_bytes()].concat())).collect();
     let mut transmit = Slot([0; 1514], 0);
     let measured = allocation_counter::measure(|| {
-        frames.iter().try_for_each(|frame| server.take_into(frame, &mut transmit)).unwrap();
+        frames.iter().try_for_each(|frame| server.take(frame, &mut transmit)).unwrap();
     });
     assert_eq!((measured.count_total, transmit.1), (0, usize::from(BLOCKS) - 1), "{measured:?}");
 }

@@ -20,8 +20,6 @@ mod observation;
 mod session;
 mod table;
 mod terms;
-#[cfg(test)]
-mod tests;
 mod timing;
 mod waiting;
 mod wheel;
