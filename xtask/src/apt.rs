@@ -39,7 +39,7 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
 /// # Errors
 ///
 /// Without apt, or when apt-get fails.
-pub(crate) fn download(package: &str, directory: &Path) -> Result<()> {
+fn download(package: &str, directory: &Path) -> Result<()> {
     if command::find("apt-get").is_none() {
         bail!("there is no apt-get here to fetch the Debian package {package} with");
     }

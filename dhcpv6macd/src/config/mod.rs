@@ -2,7 +2,7 @@
 //!
 //! * [`table`]: all settings. [`settings`]: their texts with the places where they were found.
 //! * [`file`](Settings::from_file): the same from a TOML file.
-//! * [`parse`](Config::new): texts become a [`Config`].
+//! * [`parse`](Config::new): texts become a [`Config`]. [`warnings`](Config::warnings): what is odd about it.
 
 mod access;
 mod file;
@@ -11,6 +11,7 @@ mod options;
 mod parse;
 pub mod settings;
 pub mod table;
+mod warnings;
 
 use std::{
     net::{Ipv6Addr, SocketAddr},
@@ -20,7 +21,6 @@ use std::{
 
 pub use self::access::AccessFiles;
 pub(crate) use self::named_files::open_regular;
-use self::options::TFTP_PORT;
 pub use self::settings::Settings;
 use crate::{
     datapath::steering::XdpMode,
@@ -31,7 +31,7 @@ use crate::{
     tftp::Limits,
     wire::{
         Duid, MacAddr, Prefix,
-        dhcpv6::{OptionCode, Processor, ServerOption},
+        dhcpv6::{Processor, ServerOption},
     },
 };
 
@@ -111,27 +111,6 @@ impl Config {
     pub fn local(&self, mac: MacAddr, link_local: Ipv6Addr, addresses: Box<[Ipv6Addr]>, mtu: u32) -> Local {
         let tftp_port = self.tftp.map(|listen| listen.port());
         Local { mac, link_local, addresses, mtu, dhcpv6_port: self.dhcpv6_port, tftp_port }
-    }
-
-    /// What can be meant, but hardly is.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<&'static str> {
-        let names_its_host = self.boot.http.as_ref().is_some_and(|template| template.names_its_host());
-        let has_dns = self.options.iter().any(|option| option.code == OptionCode::DNS_SERVERS);
-        let no_dns =
-            "the boot URL's host has a name, and there are no --dns-servers: UEFI HTTP boot ignores such an offer";
-        let has_other_port = self.boot.tftp.is_some_and(|tftp| tftp.port != TFTP_PORT);
-        let other_port =
-            "TFTP is not on port 69: firmware knows no other, and will find nothing at the URL that PXE is told";
-        let is_somebody_elses = self.boot.tftp.is_none_or(|tftp| tftp.server.is_some());
-        let has_files = self.tftp_root.is_some() || self.ipxe.set() != ImageSet::default();
-        let nothing = "TFTP has nothing to serve: no iPXE is compiled in, and there is no --ipxe-x86-64-efi and no --tftp-root; machines \
-                       in PXE will not find what they are told of";
-        let has_nothing = self.tftp.is_some() && !is_somebody_elses && !has_files;
-        [(names_its_host && !has_dns, no_dns), (has_other_port, other_port), (has_nothing, nothing)]
-            .into_iter()
-            .filter_map(|(is_so, warning)| is_so.then_some(warning))
-            .collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -35,10 +36,10 @@ impl Texts<'_> {
             ("tzdb-timezone", |text| timezone(text).map(|zone| vec![ServerOption::tzdb_timezone(zone)])),
             // RFC 9915 sections 21.24 and 21.23 name the bounds.
             ("sol-max-rt", |text| {
-                bounded_seconds(text, 60, 86_400).map(|seconds| vec![ServerOption::sol_max_rt(seconds)])
+                bounded_seconds(text, 60..=86_400, "1m to 1d").map(|seconds| vec![ServerOption::sol_max_rt(seconds)])
             }),
             ("information-refresh-time", |text| {
-                bounded_seconds(text, 600, u32::MAX)
+                bounded_seconds(text, 600..=u32::MAX, "10m or more")
                     .map(|seconds| vec![ServerOption::information_refresh_time(seconds)])
             }),
         ];
@@ -120,7 +121,7 @@ fn timezone(text: &str) -> Result<&str, String> {
     is_zone.then_some(text).ok_or_else(|| "not a time zone: letters, digits and signs, without blanks".to_owned())
 }
 
-fn bounded_seconds(text: &str, min: u32, max: u32) -> Result<u32, String> {
+fn bounded_seconds(text: &str, bounds: RangeInclusive<u32>, in_words: &str) -> Result<u32, String> {
     let seconds = seconds(text)?;
-    if (min..=max).contains(&seconds) { Ok(seconds) } else { Err(format!("not from {min} to {max} seconds")) }
+    if bounds.contains(&seconds) { Ok(seconds) } else { Err(format!("not a time from the range {in_words}")) }
 }

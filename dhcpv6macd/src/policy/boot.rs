@@ -146,7 +146,8 @@ impl ImageName {
     }
 }
 
-const OWN_IMAGE: &str = "ipxe.efi";
+/// The name of the iPXE for whoever asks.
+pub(crate) const OWN_IMAGE: &str = "ipxe.efi";
 const X86_64_IMAGE: &str = "ipxe-x86_64.efi";
 const ARM64_IMAGE: &str = "ipxe-arm64.efi";
 const RISCV64_IMAGE: &str = "ipxe-riscv64.efi";

@@ -10,6 +10,7 @@ mod url;
 
 pub use access::{Access, MacList, ParseMacListError, Refused};
 pub use base_address::{BaseAddress, BaseAddressError};
+pub(crate) use boot::OWN_IMAGE;
 pub use boot::{Boot, BootFiles, BootPolicy, BootStage, ImageName, ImageSet, TftpPolicy};
 pub use lifetimes::{Lifetimes, LifetimesError};
 pub use mac_source::{MacSource, MacSources};

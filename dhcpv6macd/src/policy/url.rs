@@ -179,7 +179,10 @@ fn marked(text: &str, error: &upon::Error) -> String {
         text.get(column.checked_sub(bar)?..)
     });
     match place {
-        Some(place) => format!("{error} at \"{place}\"; {THERE_ARE}"),
+        Some(place) => {
+            let what = error.to_string().replace("not found in this scope", "there is no such field");
+            format!("{what} at \"{place}\"; {THERE_ARE}")
+        }
         None => error.to_string(),
     }
 }
@@ -402,7 +405,7 @@ mod tests {
                                  {{.Interface}}, and | urlquery and | lower behind them";
         assert!(template("http://h/{{.MAC").unwrap_err().contains("at \""));
         let unknown = template("http://h/{{.Mac}}").unwrap_err();
-        assert_eq!(unknown, format!("render error: not found in this scope at \".Mac}}}}\"; {THERE_ARE}"));
+        assert_eq!(unknown, format!("render error: there is no such field at \".Mac}}}}\"; {THERE_ARE}"));
         let long = format!("http://h/{}", "x".repeat(URL_MAX));
         for (text, error) in [
             ("ftp://h/{{.MAC}}", "it gives a URL of ftp; firmware takes http, https and tftp, in lower case"),

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
 use self::source::Build;
-use crate::{apt, command, workspace};
+use crate::{apt, workspace};
 
 /// The Debian package.
 const PACKAGE: &str = "ipxe";
@@ -95,12 +95,8 @@ pub(crate) fn debian() -> Result<PathBuf> {
 fn fetch(directory: &Path) -> Result<PathBuf> {
     let scratch = directory.join("package");
     make_anew(&scratch)?;
-    command::stage(&format!("fetching Debian's package {PACKAGE}"), || {
-        apt::download(PACKAGE, &scratch).context("cannot fetch iPXE; one of your own does as well: --source DIR")
-    })?;
-    let package = fs::read_dir(&scratch)?.next().context("apt-get has left nothing")??.path();
-    command::quietly(command::foreign("dpkg-deb").arg("--extract").arg(&package).arg(&scratch))?;
-    in_package(&scratch).with_context(|| format!("{} has no ipxe.efi where one was", package.display()))
+    apt::unpack(PACKAGE, &scratch).context("cannot fetch iPXE; one of your own does as well: --source DIR")?;
+    in_package(&scratch).with_context(|| format!("Debian's package {PACKAGE} has no ipxe.efi where one was"))
 }
 
 /// The program below the root of a package. A link in it leads elsewhere.
