@@ -65,7 +65,9 @@ fn read(file: File) -> std::io::Result<String> {
 fn text_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.clone().into_owned()),
-        DeValue::Integer(integer) => Some(integer.as_str().to_owned()),
+        DeValue::Integer(integer) => {
+            i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|number| number.to_string())
+        }
         // A list is its texts with commas between them.
         DeValue::Array(values) if !values.is_empty() => {
             let texts: Option<Vec<_>> = values.iter().map(|value| value.get_ref().as_str()).collect();
