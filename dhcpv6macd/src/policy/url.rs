@@ -6,6 +6,7 @@ use std::{
 };
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use fluent_uri::{Uri, component::Host};
 use serde::Serialize;
 use upon::{Engine, Syntax};
 
@@ -76,6 +77,9 @@ const MARK: [char; 2] = ['\u{1}', '\u{2}'];
 /// The longest boot URL of a machine with one architecture, so that it fits a reply beside everything else.
 pub const URL_MAX: usize = 512;
 
+/// The longest template: what its functions and brackets take of a stack is bounded too.
+const TEMPLATE_MAX: usize = 2048;
+
 /// The number of the architecture with the longest name, to try a template on.
 const LONGEST_ARCHITECTURE: [u8; 2] = [0, 30];
 
@@ -86,6 +90,9 @@ impl UrlTemplate {
     ///
     /// A template that does not render, with the place marked, and one that renders something else than a URL.
     pub fn new(text: &str, base_address: BaseAddress, interface: &str) -> Result<Self, String> {
+        if text.len() > TEMPLATE_MAX {
+            return Err(format!("longer than a template can be ({TEMPLATE_MAX} bytes)"));
+        }
         if let Some(odd) = text.chars().find(|letter| letter.is_control()) {
             return Err(format!("it gives a URL with {odd:?} in it"));
         }
@@ -192,17 +199,34 @@ fn check_url(url: &str) -> Result<(), String> {
     if let Some(odd) = url.chars().find(|letter| !letter.is_ascii_graphic()) {
         return Err(format!("it gives a URL with {odd:?} in it"));
     }
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("it gives {url}, which is not a URL"))?;
+    // Behind its host a URL may have what only servers understand, `{%` for one.
+    let end = url.find("://").and_then(|at| Some(at + 3 + url.get(at + 3..)?.find(['/', '?', '#'])?));
+    let uri = Uri::parse(url.get(..end.unwrap_or(url.len())).unwrap_or_default()).map_err(|error| {
+        let rest = url.get(error.index()..).unwrap_or_default();
+        format!("it gives {url}, which is no URL at \"{rest}\"{}", brackets(url))
+    })?;
+    let scheme = uri.scheme().as_str();
     if !["http", "https", "tftp"].contains(&scheme) {
         return Err(format!("it gives a URL of {scheme}; firmware takes http, https and tftp, in lower case"));
     }
-    if rest.starts_with(['/', '?', '#', ':']) || rest.is_empty() {
-        return Err(format!("it gives {url}, a URL without a host"));
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty() && !authority.has_userinfo());
+    let authority = authority.ok_or_else(|| format!("it gives {url}, a URL without a host"))?;
+    if authority.port_to_u16().is_err() {
+        return Err(format!("it gives {url}, a URL with a port that is none"));
+    }
+    if let Host::Ipv6(Ipv6Addr::UNSPECIFIED) | Host::IpvFuture { .. } = authority.host_parsed() {
+        return Err(format!("it gives {url}, a URL at nobody's address"));
     }
     if url.len() > URL_MAX {
         return Err(format!("it gives a URL of {} bytes; there is room for {URL_MAX}", url.len()));
     }
     Ok(())
+}
+
+/// What is missing most often.
+fn brackets(url: &str) -> &'static str {
+    let host = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+    if host.parse::<Ipv6Addr>().is_ok() { "; an IPv6 address has brackets around it" } else { "" }
 }
 
 /// The boot URL of one machine.
@@ -406,15 +430,31 @@ mod tests {
         assert!(template("http://h/{{.MAC").unwrap_err().contains("at \""));
         let unknown = template("http://h/{{.Mac}}").unwrap_err();
         assert_eq!(unknown, format!("render error: there is no such field at \".Mac}}}}\"; {THERE_ARE}"));
+        let deep = format!("http://h/{{{{.MAC{}}}}}", "|lower".repeat(20_000));
         let long = format!("http://h/{}", "x".repeat(URL_MAX));
         for (text, error) in [
             ("ftp://h/{{.MAC}}", "it gives a URL of ftp; firmware takes http, https and tftp, in lower case"),
-            ("{{.MAC}}", "it gives 52:54:00:12:34:56, which is not a URL"),
+            ("{{.MAC}}", "it gives 52:54:00:12:34:56, which is no URL at \"52:54:00:12:34:56\""),
+            (
+                "http://2001:db8::1/{{.MAC}}",
+                "it gives http://2001:db8::1/52:54:00:12:34:56, which is no URL at \":1/52:54:00:12:34:56\"; an IPv6 address \
+                 has brackets around it",
+            ),
+            ("http://[2001:db8::1/", "it gives http://[2001:db8::1/, which is no URL at \"/\""),
+            ("http://[zz]/", "it gives http://[zz]/, which is no URL at \"zz]/\""),
+            ("http://h:99999/", "it gives http://h:99999/, a URL with a port that is none"),
+            (
+                "http://{{.MAC}}.lab/",
+                "it gives http://52:54:00:12:34:56.lab/, which is no URL at \":56.lab/\"",
+            ),
+            ("http://@h/", "it gives http://@h/, a URL without a host"),
+            ("http://[::]/", "it gives http://[::]/, a URL at nobody's address"),
             ("http:///{{.MAC}}", "it gives http:///52:54:00:12:34:56, a URL without a host"),
             ("http://:80/{{.MAC}}", "it gives http://:80/52:54:00:12:34:56, a URL without a host"),
             ("a\nb{{.MAC}}", "it gives a URL with '\\n' in it"),
             ("http://h/ {{.MAC}}", "it gives a URL with ' ' in it"),
             ("http://h/\u{e9}/{{.MAC}}", "it gives a URL with '\u{e9}' in it"),
+            (&deep, "longer than a template can be (2048 bytes)"),
             (&long, "it gives a URL of 521 bytes; there is room for 512"),
         ] {
             assert_eq!(template(text), Err(error.to_owned()));
