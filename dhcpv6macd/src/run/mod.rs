@@ -16,7 +16,7 @@ mod source;
 pub(crate) mod totals;
 mod workers;
 
-use std::{os::fd::OwnedFd, sync::Arc, thread, time::Instant};
+use std::{mem, os::fd::OwnedFd, sync::Arc, thread, time::Instant};
 
 use arc_swap::ArcSwap;
 use tokio::{
@@ -105,9 +105,6 @@ impl<'a> Daemon<'a> {
         let policy = Arc::new(policy(config, &facts)?);
         let images = Arc::new(Images::read(&config.ipxe).map_err(StartError::Image)?);
         obstacles::refuse_without_boot_server(config, &facts)?;
-        for warning in config.warnings() {
-            warn!("{warning}");
-        }
         let ports = obstacles::hold_ports(&interface.name, &local)?;
 
         let (mut source, rings) = Source::open(config, &interface, &local, count).await?;
@@ -121,6 +118,9 @@ impl<'a> Daemon<'a> {
         let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
         source.steer(config, &interface).await?;
 
+        for warning in config.warnings() {
+            warn!("{warning}");
+        }
         info!(
             interface = interface.name,
             prefix = %config.base_address,
@@ -242,6 +242,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// SIGHUP came before there was anything to read again.
+    is_hung_up: bool,
 }
 
 /// What a signal asks for.
@@ -258,11 +260,19 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            is_hung_up: false,
         })
     }
 
     /// Waits for one.
     async fn next(&mut self) -> Asked {
+        if mem::take(&mut self.is_hung_up) {
+            return Asked::Reload;
+        }
+        self.heard().await
+    }
+
+    async fn heard(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
@@ -270,12 +280,33 @@ impl Signals {
         }
     }
 
-    /// Waits for one that ends the daemon.
+    /// Waits for one that ends the daemon, and keeps the others for later.
     async fn stop(&mut self) -> &'static str {
         loop {
-            if let Asked::Stop(name) = self.next().await {
-                return name;
+            match self.heard().await {
+                Asked::Stop(name) => return name,
+                Asked::Reload => self.is_hung_up = true,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustix::process::{Signal, getpid, kill_process};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_told_to_reload_before_it_serves_does_so_afterwards() {
+        let mut signals = Signals::listen().unwrap();
+        kill_process(getpid(), Signal::HUP).unwrap();
+        assert!(timeout(Duration::from_millis(200), signals.stop()).await.is_err());
+        let asked = timeout(Duration::from_secs(10), signals.next()).await.unwrap();
+        assert!(matches!(asked, Asked::Reload));
+        assert!(timeout(Duration::from_millis(50), signals.next()).await.is_err(), "once");
     }
 }
