@@ -21,6 +21,8 @@ pub enum Reason {
     ZeroMac,
     /// The Ethernet source is our interface's own.
     OwnMac,
+    /// The address that the machine would get is our interface's own.
+    OwnAddress,
     /// A relay agent outside of the prefixes where they may be.
     RelayNotAllowed,
     /// Nothing says what the machine's MAC is: behind a relay agent, it is often not known.
@@ -54,7 +56,7 @@ impl Reason {
     pub const COUNT: usize = Self::OWN.len() + Malformed::ALL.len();
 
     /// All but the malformed ones.
-    const OWN: [Self; 20] = [
+    const OWN: [Self; 21] = [
         Self::NotOurs,
         Self::TftpNotServed,
         Self::TftpNoSession,
@@ -62,6 +64,7 @@ impl Reason {
         Self::MulticastMac,
         Self::ZeroMac,
         Self::OwnMac,
+        Self::OwnAddress,
         Self::RelayNotAllowed,
         Self::UnknownMac,
         Self::DeniedMac,
@@ -94,19 +97,20 @@ impl Reason {
             Self::MulticastMac => 4,
             Self::ZeroMac => 5,
             Self::OwnMac => 6,
-            Self::RelayNotAllowed => 7,
-            Self::UnknownMac => 8,
-            Self::DeniedMac => 9,
-            Self::NotAllowedMac => 10,
-            Self::ForClients => 11,
-            Self::NoClientId => 12,
-            Self::NoServerId => 13,
-            Self::OtherServerId => 14,
-            Self::UnexpectedServerId => 15,
-            Self::Unicast => 16,
-            Self::UnexpectedAssociation => 17,
-            Self::NothingToConfirm => 18,
-            Self::ReplyTooLong => 19,
+            Self::OwnAddress => 7,
+            Self::RelayNotAllowed => 8,
+            Self::UnknownMac => 9,
+            Self::DeniedMac => 10,
+            Self::NotAllowedMac => 11,
+            Self::ForClients => 12,
+            Self::NoClientId => 13,
+            Self::NoServerId => 14,
+            Self::OtherServerId => 15,
+            Self::UnexpectedServerId => 16,
+            Self::Unicast => 17,
+            Self::UnexpectedAssociation => 18,
+            Self::NothingToConfirm => 19,
+            Self::ReplyTooLong => 20,
         };
         Malformed::ALL.len() + own
     }
@@ -123,6 +127,7 @@ impl Reason {
             Self::MulticastMac => "drop_multicast_mac",
             Self::ZeroMac => "drop_zero_mac",
             Self::OwnMac => "drop_own_mac",
+            Self::OwnAddress => "drop_own_address",
             Self::RelayNotAllowed => "drop_relay_not_allowed",
             Self::UnknownMac => "drop_unknown_mac",
             Self::DeniedMac => "drop_denied_mac",

@@ -42,11 +42,15 @@ impl<'a> Request<'a> {
         let message = Message::parse(payload)?;
         let mac = machine(datagram, relays, &message, site)?;
         site.check_access(mac)?;
+        let address = site.policy.base_address.address_of(mac);
+        if site.local.addresses.contains(&address) {
+            return Err(Reason::OwnAddress);
+        }
         Ok(Self {
             message,
             relays,
             mac,
-            address: site.policy.base_address.address_of(mac),
+            address,
             stage: BootStage::of(message.classes),
             is_for_any: datagram.destination.is_multicast() || !relays.is_empty(),
         })

@@ -44,6 +44,8 @@ pub const LOCAL_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 pub const OUR_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 1);
 /// Another address of our interface.
 pub const OUR_ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x123, 0x4567, 1, 0, 0, 1);
+/// That of our addresses which a machine would get whose MAC is 00:00:00:00:00:01.
+pub const OUR_ADDRESS_IN_PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x123, 0x4567, 0, 0, 0, 1);
 /// DUID of the server: the DUID-LL of our interface.
 pub const SERVER_DUID: &[u8] = &[0, 3, 0, 1, 2, 0, 0, 0, 0, 1];
 /// The machine that most rows are about.
@@ -124,7 +126,7 @@ pub fn known_frames() -> Result<BTreeSet<Vec<u8>>> {
 /// Our interface.
 #[must_use]
 pub fn local() -> Local {
-    let mut addresses = [OUR_ADDRESS, OUR_LINK_LOCAL];
+    let mut addresses = [OUR_ADDRESS, OUR_LINK_LOCAL, OUR_ADDRESS_IN_PREFIX];
     addresses.sort();
     Local {
         mac: LOCAL_MAC,

@@ -243,6 +243,7 @@ fn hardware_addresses() -> Vec<Row> {
         dropped("everybody's", [0xff; 6], Reason::MulticastMac),
         dropped("nobody's", [0; 6], Reason::ZeroMac),
         dropped("our own", LOCAL_MAC.0, Reason::OwnMac),
+        dropped("one whose address is our own", [0, 0, 0, 0, 0, 1], Reason::OwnAddress),
         Row::steered("W_mac", "the largest there is", from(last), Outcome::Answered(Box::new(to_last))),
     ]
 }
