@@ -94,7 +94,7 @@ impl Texts<'_> {
 
 /// Texts with commas between them.
 pub(super) fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    text.split(',').map(|item| parse(item.trim()).map_err(|error| format!("{item:?} is {error}"))).collect()
+    text.split(',').map(|item| parse(item.trim()).map_err(|error| format!("{item:?}: {error}"))).collect()
 }
 
 pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {

@@ -198,7 +198,13 @@ fn relay_from(text: &str) -> Result<Box<[Prefix]>, String> {
     if text == "off" {
         return Ok([].into());
     }
-    list(text, options::parsed).map(Into::into)
+    list(text, relay_prefix).map(Into::into)
+}
+
+fn relay_prefix(text: &str) -> Result<Prefix, String> {
+    let prefix: Prefix = options::parsed(text)?;
+    let is_of_one = !prefix.address().is_multicast();
+    is_of_one.then_some(prefix).ok_or_else(|| "a prefix of groups, which send nothing".to_owned())
 }
 
 fn on_link_prefix(text: &str) -> Result<Prefix, String> {
@@ -224,7 +230,13 @@ fn listen_address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     if text == "off" {
         return Ok(None);
     }
-    listen_address(text).map(Some).map_err(|error| format!("{error}, or off"))
+    match listen_address(text) {
+        Ok(address) if address.is_ipv4() => {
+            Err("machines load over IPv6; write :PORT, [2001:db8::1]:PORT, or off".to_owned())
+        }
+        Ok(address) => Ok(Some(address)),
+        Err(error) => Err(format!("{error}, or off")),
+    }
 }
 
 /// Seconds of a lifetime (RFC 9915 section 7.7: all bits set is infinity).
@@ -348,6 +360,25 @@ mod tests {
             assert!(listen_address(text).is_err(), "{text}");
         }
         assert_eq!(listen_address_or_off("off"), Ok(None));
+    }
+
+    #[test]
+    fn addresses_of_the_wrong_kind_are_refused() {
+        for (name, text, error) in [
+            (
+                "tftp-listen-addr",
+                "192.0.2.1:69",
+                "--tftp-listen-addr 192.0.2.1:69: machines load over IPv6; write :PORT, [2001:db8::1]:PORT, or off",
+            ),
+            ("relay-from", "ff00::/8", "--relay-from ff00::/8: \"ff00::/8\": a prefix of groups, which send nothing"),
+            (
+                "relay-from",
+                "2001:db8::1/64",
+                "--relay-from 2001:db8::1/64: \"2001:db8::1/64\": bits are set below the prefix; did you mean 2001:db8::/64?",
+            ),
+        ] {
+            assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
+        }
     }
 
     #[test]

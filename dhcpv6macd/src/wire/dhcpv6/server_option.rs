@@ -137,6 +137,7 @@ impl FromStr for NtpServer {
     fn from_str(text: &str) -> Result<Self, &'static str> {
         // An IPv4 address would pass for a name.
         match (text.parse(), text.parse()) {
+            (Ok(Ipv6Addr::UNSPECIFIED), _) => Err("nobody's address"),
             (Ok(address), _) => Ok(Self::Address(address)),
             (_, Ok(name)) if text.parse::<std::net::Ipv4Addr>().is_err() => Ok(Self::Name(name)),
             _ => Err("neither an IPv6 address nor a domain name"),
