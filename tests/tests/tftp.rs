@@ -80,13 +80,14 @@ impl Scene {
         read(&self.loaded())
     }
 
-    /// From now on the switch loses every twentieth packet, either way, at random.
+    /// From now on the switch loses every twentieth packet, either way, at random, but for acknowledgements of an OACK: atftp gives up when it
+    /// hears one a second time.
     fn lose(&self) {
         let rules = "table bridge loss {
             chain forward {
                 type filter hook forward priority 0;
                 udp sport 69 numgen random mod 20 == 0 drop;
-                udp dport 69 numgen random mod 20 == 0 drop;
+                udp dport 69 @th,64,32 != 0x40000 numgen random mod 20 == 0 drop;
             }
         }";
         let loss = self.loaded.path().join("loss.nft");
