@@ -443,10 +443,7 @@ mod tests {
             ("http://[2001:db8::1/", "it gives http://[2001:db8::1/, which is no URL at \"/\""),
             ("http://[zz]/", "it gives http://[zz]/, which is no URL at \"zz]/\""),
             ("http://h:99999/", "it gives http://h:99999/, a URL with a port that is none"),
-            (
-                "http://{{.MAC}}.lab/",
-                "it gives http://52:54:00:12:34:56.lab/, which is no URL at \":56.lab/\"",
-            ),
+            ("http://{{.MAC}}.lab/", "it gives http://52:54:00:12:34:56.lab/, which is no URL at \":56.lab/\""),
             ("http://@h/", "it gives http://@h/, a URL without a host"),
             ("http://[::]/", "it gives http://[::]/, a URL at nobody's address"),
             ("http:///{{.MAC}}", "it gives http:///52:54:00:12:34:56, a URL without a host"),
