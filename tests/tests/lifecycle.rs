@@ -271,10 +271,12 @@ fn a_second_daemon_is_told_of_the_first() {
 fn a_port_in_the_way_is_named_with_its_holder() {
     let rack = Rack::new(1).unwrap();
     let own = fs::read_to_string("/proc/self/comm").unwrap();
+    // What is odd besides is not the line that says what to mend.
+    let odd = ["--http-boot-url-template", "http://boot.lab/"];
     for port in [547, 69] {
         let held = rack.router.run(|| UdpSocket::bind(("::", port))).unwrap().unwrap();
         for datapath in [NATIVE, PACKET] {
-            let ended = Daemon::refusal(&rack.router, &[&LEAST[..], &datapath].concat()).unwrap();
+            let ended = Daemon::refusal(&rack.router, &[&LEAST[..], &datapath, &odd].concat()).unwrap();
             refuses(
                 &ended,
                 &[&format!("UDP port {port} on {ROUTER_INTERFACE}"), &format!("stop {} first", own.trim_end())],
