@@ -11,7 +11,7 @@ use crate::wire::MacAddr;
 pub struct Local {
     /// Hardware address of the interface: Ethernet source of every reply.
     pub mac: MacAddr,
-    /// Where replies to multicast requests come from.
+    /// Where replies to the link's machines come from that asked a group.
     pub link_local: Ipv6Addr,
     /// Every unicast address of the interface, sorted.
     pub addresses: Box<[Ipv6Addr]>,
@@ -28,6 +28,15 @@ impl Local {
     #[must_use]
     pub fn ports(&self) -> Vec<u16> {
         [Some(self.dhcpv6_port), self.tftp_port].into_iter().flatten().collect()
+    }
+
+    /// Where packets to `destination` come from: to another link not from a link-local address, which no router forwards
+    /// (RFC 4291 section 2.5.6), where there is another.
+    #[must_use]
+    pub fn source_to(&self, destination: Ipv6Addr) -> Ipv6Addr {
+        let is_far = !destination.is_unicast_link_local();
+        let far = self.addresses.iter().find(|address| is_far && !address.is_unicast_link_local());
+        far.copied().unwrap_or(self.link_local)
     }
 }
 

@@ -31,14 +31,18 @@ pub struct Reply<'a> {
     policy: &'a Policy,
 }
 
-/// Back where it came from: to the Ethernet source, so that no neighbour has to be found, from the address that was asked, or from
-/// the link-local one where that was a group.
+/// Back where it came from: to the Ethernet source, so that no neighbour has to be found, from the address that was asked, or, where
+/// that was a group, from the link-local one to machines, and to relay agents, which may be on another link, from one that gets there.
 fn headers(datagram: &Datagram<'_>, request: &Request<'_>, local: &Local) -> Headers {
-    let is_own = !datagram.destination.is_multicast();
+    let source = match datagram.destination {
+        own if !own.is_multicast() => own,
+        _ if request.relays.is_empty() => local.link_local,
+        _ => local.source_to(datagram.source),
+    };
     Headers {
         ethernet_source: local.mac,
         ethernet_destination: datagram.ethernet_source,
-        source: if is_own { datagram.destination } else { local.link_local },
+        source,
         destination: datagram.source,
         source_port: local.dhcpv6_port,
         destination_port: destination_port(datagram, request.relays),

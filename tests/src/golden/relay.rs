@@ -8,7 +8,7 @@ use dhcpv6macd::{
 };
 
 use super::{
-    Answer, DENIED, Envelope, MACHINE, OTHER_MACHINE, OUR_ADDRESS, Outcome, Row,
+    Answer, DENIED, Envelope, MACHINE, OTHER_MACHINE, OUR_ADDRESS, OUR_ADDRESS_IN_PREFIX, Outcome, Row,
     answer::{Relay, advertise, reply},
     exclusive_policy,
     packet::{
@@ -25,6 +25,10 @@ pub(super) fn rows() -> Vec<Row> {
 const AGENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa0]);
 const AGENT: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 0xa0);
 const LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 1);
+/// A relay agent behind a router, as far as its address tells.
+const FAR_AGENT: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x123, 0x4567, 0, 0, 0, 0xa0);
+/// The group of all DHCPv6 servers of a site.
+const SITE_GROUP: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 /// An option that says nothing to us: Remote-ID (RFC 4649).
 const IGNORED: u16 = 37;
 /// A link-local address that no MAC is in.
@@ -69,6 +73,8 @@ fn relayed() -> Vec<Row> {
     let from_port = to_agent(advertise().given(IAID), MACHINE_LINK_LOCAL, &[(RELAY_SOURCE_PORT, vec![0x12, 0x34])]);
     let to_us = Envelope { destination: OUR_ADDRESS, ..envelope() };
     let unicast = to_agent(advertise().given(IAID), MACHINE_LINK_LOCAL, &echoed);
+    let from_afar = Envelope { source: FAR_AGENT, destination: SITE_GROUP, ..envelope() };
+    let to_afar = Envelope { source: OUR_ADDRESS_IN_PREFIX, destination: FAR_AGENT, ..unicast.envelope };
     let one = |options: &[u8], message: &Message| around(0, LINK, MACHINE_LINK_LOCAL, options, message.bytes());
     vec![
         answered(
@@ -82,6 +88,12 @@ fn relayed() -> Vec<Row> {
             "and is answered from there, though a machine could not Solicit so",
             to_us.around(&one(&named, &solicit())),
             Answer { envelope: Envelope { source: OUR_ADDRESS, ..unicast.envelope }, ..unicast },
+        ),
+        answered(
+            "R19_a_relay_agent_may_be_behind_a_router",
+            "which forwards nothing that comes from a link-local address",
+            from_afar.around(&one(&named, &solicit())),
+            Answer { envelope: to_afar, ..to_agent(advertise().given(IAID), MACHINE_LINK_LOCAL, &echoed) },
         ),
         answered(
             "R8357_a_relay_agent_behind_another_port",
