@@ -126,15 +126,22 @@ fn an_address_is_ours_as_long_as_the_interface_has_it() {
 }
 
 #[test]
-fn more_addresses_than_the_program_can_know_are_no_reason_to_end() {
+fn of_more_addresses_than_the_program_can_know_it_knows_those_that_machines_need() {
+    const SERVER: &str = "2001:db8:0:1::";
     let rack = Rack::new(1).unwrap();
-    let daemon = start(&rack, &NATIVE);
+    let daemon = start(&rack, &[&NATIVE[..], &["--boot-server-address", SERVER]].concat());
     for number in (1..=300).rev() {
         rack.router.ip(&format!("-6 address add 2001:db8:0:1:1::{number:x}/64 dev {ROUTER_INTERFACE}")).unwrap();
     }
-    daemon.process().wait_for(LIMIT, |line| line.contains("\"count\":301")).unwrap();
+    rack.router.ip(&format!("-6 address add {SERVER}/64 dev {ROUTER_INTERFACE} nodad")).unwrap();
+    daemon.process().wait_for(LIMIT, |line| line.contains("\"count\":302")).unwrap();
     all_are_answered(&rack);
-    daemon.stop().unwrap();
+    let machine = &rack.machines[0];
+    machine.ip(&format!("-6 address add 2001:db8:0:1:2::2/64 dev {MACHINE_INTERFACE} nodad")).unwrap();
+    let socket = machine.run(|| UdpSocket::bind("[2001:db8:0:1:2::2]:0")).unwrap().unwrap();
+    socket.send_to(&[], (SERVER, 69)).unwrap();
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("steer_tftp"), stopped.counter("pass_other_address")), (1, 0), "{stopped:?}");
 }
 
 #[test]

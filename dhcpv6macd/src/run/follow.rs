@@ -60,7 +60,7 @@ impl Follower<'_> {
     }
 
     fn take(&mut self, facts: Facts) -> Result<(), ServeError> {
-        self.source.set_own_addresses(&facts.addresses)?;
+        self.source.set_own_addresses(self.config, &facts.addresses)?;
         let before = self.site.load();
         let (policy, images) = (Arc::clone(&before.policy), Arc::clone(&before.images));
         self.site.store(Arc::new(Site::new(local(self.config, &facts, self.mtu_max), policy, images)));

@@ -35,7 +35,7 @@ impl Source {
         let fanout = classic_bpf::fanout(local.dhcpv6_port);
         match config.datapath {
             Datapath::Xdp(_) => {
-                let program = load(interface, local)?;
+                let program = load(config, interface, local)?;
                 let queues = u32::try_from(workers).unwrap_or(u32::MAX);
                 let link = SteeringLink::create(queues).await.map_err(StartError::Link)?;
                 let rings = link.open_rings(&fanout, workers).map_err(StartError::Rings)?;
@@ -66,9 +66,13 @@ impl Source {
     }
 
     /// Makes exactly these addresses ours.
-    pub(super) fn set_own_addresses(&mut self, addresses: &[Ipv6Addr]) -> Result<(), SteeringProgramError> {
+    pub(super) fn set_own_addresses(
+        &mut self,
+        config: &Config,
+        addresses: &[Ipv6Addr],
+    ) -> Result<(), SteeringProgramError> {
         match self {
-            Self::Xdp { program, .. } => program.set_own_addresses(addresses),
+            Self::Xdp { program, .. } => program.set_own_addresses(&in_order(config, addresses)),
             // The workers look themselves.
             Self::Packet => Ok(()),
         }
@@ -98,12 +102,21 @@ impl fmt::Display for Source {
 }
 
 /// Loads the steering program and tells it what is ours.
-fn load(interface: &Interface, local: &Local) -> Result<SteeringProgram, StartError> {
+fn load(config: &Config, interface: &Interface, local: &Local) -> Result<SteeringProgram, StartError> {
     let steering = |error| steering(&interface.name, error);
     let mut program = SteeringProgram::load(local).map_err(steering)?;
     program.forward_log().map_err(steering)?;
-    program.set_own_addresses(&local.addresses).map_err(steering)?;
+    program.set_own_addresses(&in_order(config, &local.addresses)).map_err(steering)?;
     Ok(program)
+}
+
+/// The addresses in the order in which machines need them, for the program knows so many and no more: the link-local ones, the one
+/// that machines in PXE are sent to, all others.
+fn in_order(config: &Config, addresses: &[Ipv6Addr]) -> Vec<Ipv6Addr> {
+    let server = config.boot.tftp.and_then(|tftp| tftp.server(config.base_address, addresses));
+    let mut ordered = addresses.to_vec();
+    ordered.sort_by_key(|address| (!address.is_unicast_link_local(), Some(*address) != server));
+    ordered
 }
 
 /// Attaches the steering program in the first mode that the interface takes.

@@ -154,8 +154,7 @@ impl SteeringProgram {
         })
     }
 
-    /// Makes exactly these sorted addresses ours, the last [`abi::OWN_ADDRESSES_MAX`] of them: the link-local ones are among
-    /// those.
+    /// Makes exactly these addresses ours, the first [`abi::OWN_ADDRESSES_MAX`] of them.
     ///
     /// # Errors
     ///
@@ -163,7 +162,7 @@ impl SteeringProgram {
     pub fn set_own_addresses(&mut self, addresses: &[Ipv6Addr]) -> Result<(), SteeringProgramError> {
         let map = self.ebpf.map_mut(abi::OWN_ADDRESSES).ok_or(SteeringProgramError::Missing(abi::OWN_ADDRESSES))?;
         let mut map: HashMap<&mut MapData, [u8; 16], u8> = HashMap::try_from(map)?;
-        let addresses = most(addresses);
+        let addresses = addresses.get(..abi::OWN_ADDRESSES_MAX as usize).unwrap_or(addresses);
         let known: Vec<[u8; 16]> = map.keys().collect::<Result<_, _>>()?;
         for gone in known.iter().filter(|known| !addresses.contains(&Ipv6Addr::from(**known))) {
             map.remove(gone)?;
@@ -209,10 +208,6 @@ impl SteeringProgram {
 
 fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, SteeringProgramError> {
     Ok(ebpf.program_mut(abi::PROGRAM).ok_or(SteeringProgramError::Missing(abi::PROGRAM))?.try_into()?)
-}
-
-fn most(addresses: &[Ipv6Addr]) -> &[Ipv6Addr] {
-    addresses.split_at(addresses.len().saturating_sub(abi::OWN_ADDRESSES_MAX as usize)).1
 }
 
 /// What the kernel's error number means (`dev_xdp_attach`, `net/core/dev.c`).
