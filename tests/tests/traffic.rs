@@ -14,7 +14,7 @@ use std::{
 use dhcpv6macd::respond::Reason;
 use dhcpv6macd_ebpf::Verdict;
 use dhcpv6macd_tests::{
-    golden::{self, BASE, DENIED, MACHINE, OUR_ADDRESS, Outcome, Row},
+    golden::{self, BASE, DENIED, MACHINE, OUR_ADDRESS, OUR_ADDRESS_IN_PREFIX, Outcome, Row},
     lab::{Daemon, End, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, ROUTER_MAC, Rack, cable},
     population::{Counterpart, Goal, Load, Population, Port},
 };
@@ -108,7 +108,9 @@ fn router_and_port() -> (Host, Port) {
         End { host: &machine, interface: MACHINE_INTERFACE, mac: None },
     )
     .unwrap();
-    router.ip(&format!("-6 address add {OUR_ADDRESS}/64 dev {ROUTER_INTERFACE}")).unwrap();
+    for address in [OUR_ADDRESS, OUR_ADDRESS_IN_PREFIX] {
+        router.ip(&format!("-6 address add {address}/64 dev {ROUTER_INTERFACE} nodad")).unwrap();
+    }
     router.addresses(ROUTER_INTERFACE).unwrap();
     let interface = machine.index_of(MACHINE_INTERFACE).unwrap();
     let port = machine.run(|| Port::open(interface, MTU)).unwrap().unwrap();

@@ -213,7 +213,11 @@ fn on_link_prefix(text: &str) -> Result<Prefix, String> {
 }
 
 fn port(text: &str) -> Result<u16, &'static str> {
-    text.parse().ok().filter(|port| *port != 0).ok_or("not a port, 1 to 65535")
+    match text.parse() {
+        Ok(546) => Err("the port of the machines (RFC 9915 section 7.2)"),
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err("not a port, 1 to 65535"),
+    }
 }
 
 /// As Go's `net.Listen` takes one: without an address it is every address.
@@ -370,6 +374,7 @@ mod tests {
                 "192.0.2.1:69",
                 "--tftp-listen-addr 192.0.2.1:69: machines load over IPv6; write :PORT, [2001:db8::1]:PORT, or off",
             ),
+            ("dhcpv6-listen-port", "546", "--dhcpv6-listen-port 546: the port of the machines (RFC 9915 section 7.2)"),
             ("relay-from", "ff00::/8", "--relay-from ff00::/8: \"ff00::/8\": a prefix of groups, which send nothing"),
             (
                 "relay-from",

@@ -209,10 +209,13 @@ fn check_url(url: &str) -> Result<(), String> {
     if !["http", "https", "tftp"].contains(&scheme) {
         return Err(format!("it gives a URL of {scheme}; firmware takes http, https and tftp, in lower case"));
     }
-    let authority = uri.authority().filter(|authority| !authority.host().is_empty() && !authority.has_userinfo());
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
     let authority = authority.ok_or_else(|| format!("it gives {url}, a URL without a host"))?;
-    if authority.port_to_u16().is_err() {
+    if authority.port().is_some() && !matches!(authority.port_to_u16(), Ok(Some(1..))) {
         return Err(format!("it gives {url}, a URL with a port that is none"));
+    }
+    if authority.has_userinfo() {
+        return Err(format!("it gives {url}, a URL with a user in it, which firmware takes for its host"));
     }
     if let Host::Ipv6(Ipv6Addr::UNSPECIFIED) | Host::IpvFuture { .. } = authority.host_parsed() {
         return Err(format!("it gives {url}, a URL at nobody's address"));
@@ -444,7 +447,9 @@ mod tests {
             ("http://[zz]/", "it gives http://[zz]/, which is no URL at \"zz]/\""),
             ("http://h:99999/", "it gives http://h:99999/, a URL with a port that is none"),
             ("http://{{.MAC}}.lab/", "it gives http://52:54:00:12:34:56.lab/, which is no URL at \":56.lab/\""),
-            ("http://@h/", "it gives http://@h/, a URL without a host"),
+            ("http://h:/", "it gives http://h:/, a URL with a port that is none"),
+            ("http://h:0/", "it gives http://h:0/, a URL with a port that is none"),
+            ("http://@h/", "it gives http://@h/, a URL with a user in it, which firmware takes for its host"),
             ("http://[::]/", "it gives http://[::]/, a URL at nobody's address"),
             ("http:///{{.MAC}}", "it gives http:///52:54:00:12:34:56, a URL without a host"),
             ("http://:80/{{.MAC}}", "it gives http://:80/52:54:00:12:34:56, a URL without a host"),

@@ -43,7 +43,7 @@ impl<'a> Request<'a> {
         let mac = machine(datagram, relays, &message, site)?;
         site.check_access(mac)?;
         let address = site.policy.base_address.address_of(mac);
-        if site.local.addresses.contains(&address) {
+        if site.local.addresses.binary_search(&address).is_ok() {
             return Err(Reason::OwnAddress);
         }
         Ok(Self {

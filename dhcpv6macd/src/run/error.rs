@@ -1,6 +1,6 @@
 //! Why the daemon does not start, or stopped.
 
-use std::{io, path::PathBuf};
+use std::{io, net::Ipv6Addr, path::PathBuf};
 
 use crate::{
     datapath::steering::{SteeringLinkError, SteeringProgramError, XdpMode},
@@ -35,9 +35,9 @@ pub enum StartError {
     },
     /// Machines in PXE would have no server to load from.
     #[error(
-        "interface {interface}: it has no address in {base_address} for machines to load iPXE from; add one (ip address add {base}/64 dev \
+        "interface {interface}: it has no address in {base_address} for machines to load iPXE from; add one (ip address add {first}/64 dev \
          {interface}), name another with --boot-server-address, or do without TFTP: --tftp-listen-addr off",
-        base = base_address.prefix()
+        first = Ipv6Addr::from_bits(base_address.prefix().to_bits() | 1)
     )]
     NoBootServer {
         /// Its name.
