@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 /// How long a worker sleeps while replies wait for the interface.
 const RETRY: Duration = Duration::from_millis(1);
 /// How long a worker naps: some dozens of frames come in meanwhile when there is much to do, and nobody notices.
-pub const NAP: Duration = Duration::from_micros(30);
+pub const NAP: Duration = Duration::from_micros(60);
 /// Batches that a worker still serves when told to stop: more than a ring holds.
 const LAST_BATCHES: usize = 256;
 
