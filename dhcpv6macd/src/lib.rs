@@ -27,6 +27,7 @@
 //! * [`machine`]: what is known of each machine; time is an argument. Told by what workers answer, through a bounded queue.
 //! * [`router`]: what Router Advertisements say, and when they are sent, where the daemon is asked to send them. Pure.
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
+//! * [`http`]: who may speak HTTP with us, for how long, and what is served.
 //! * [`tree`]: a directory whose files are served, and nothing outside of it.
 //! * [`interface`], [`netlink`]: what the interface has, and when that changes; [`local`]: the same as the workers see it.
 //! * [`privilege`]: what the process may do, asked before it does anything. [`log`]: where it tells what it does.
@@ -45,6 +46,7 @@
 pub mod cli;
 pub mod config;
 pub mod datapath;
+pub mod http;
 pub mod image;
 pub mod interface;
 pub mod local;

@@ -1,0 +1,270 @@
+//! Connections: taken in, bounded, and cut off where nothing moves. What is said over them is for a [`Serve`].
+
+mod occupancy;
+#[cfg(test)]
+mod tests;
+mod watched;
+
+use std::{
+    error::Error,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http_body::Body;
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::Service,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::debug;
+
+use self::{
+    occupancy::{Occupancy, Refused},
+    watched::Watched,
+};
+
+/// Bytes of a request's header; a longer one is answered 431 (RFC 6585 section 5).
+const HEADER_MAX: usize = 16 * 1024;
+/// Requests of one HTTP/2 connection that are answered at a time.
+const STREAMS_MAX: u32 = 16;
+/// How long nobody is let in when the kernel lets nobody in, for want of file descriptors or of memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What bounds a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Those of one client's address.
+    pub connections_of_address: usize,
+    /// How long a client may take for a handshake, and for the header of a request from when one is waited for.
+    pub header: Duration,
+    /// How long nothing may move either way.
+    pub idle: Duration,
+}
+
+/// What became of connections, for all servers that count here.
+#[derive(Debug, Default)]
+pub struct Counters {
+    accepted: AtomicU64,
+    full: AtomicU64,
+    full_for_address: AtomicU64,
+    not_accepted: AtomicU64,
+    not_opened: AtomicU64,
+    stalled: AtomicU64,
+    broken: AtomicU64,
+}
+
+impl Counters {
+    /// Every counter by its name.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("http_connection", &self.accepted),
+            ("http_refuse_full", &self.full),
+            ("http_refuse_full_for_address", &self.full_for_address),
+            ("http_not_accepted", &self.not_accepted),
+            ("http_handshake_failed", &self.not_opened),
+            ("http_stalled", &self.stalled),
+            ("http_broken", &self.broken),
+        ]
+        .into_iter()
+        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Where connections come from.
+pub trait Listener: Send {
+    /// A connection.
+    type Stream: Send + 'static;
+
+    /// Waits for one, and tells whose it is; `None` where nobody tells.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        let (stream, peer) = Self::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, Some(SocketAddr::ip(&peer).to_canonical())))
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Option<IpAddr>)> {
+        Self::accept(self).await.map(|(stream, _)| (stream, None))
+    }
+}
+
+/// What is said over the connections of a listener.
+pub trait Serve<Stream>: Send + Sync + 'static {
+    /// What HTTP goes over.
+    type Io: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// What is answered with.
+    type Body: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+    /// What answers.
+    type Service: Service<
+            Request<Incoming>,
+            Response = Response<Self::Body>,
+            Error: Into<Box<dyn Error + Send + Sync>>,
+            Future: Send,
+        > + Send
+        + 'static;
+
+    /// Shakes hands, within [`Limits::header`], where there is something to shake hands about.
+    fn open(
+        &self,
+        stream: Stream,
+        peer: Option<IpAddr>,
+    ) -> impl Future<Output = io::Result<Opened<Self::Io, Self::Service>>> + Send;
+}
+
+/// A connection that is ready for requests.
+#[derive(Debug)]
+pub struct Opened<Io, Service> {
+    /// What HTTP goes over.
+    pub io: Io,
+    /// What answers.
+    pub service: Service,
+    /// What was agreed upon.
+    pub version: Version,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.1 (RFC 9112), and 1.0.
+    Http1,
+    /// HTTP/2 (RFC 9113).
+    Http2,
+}
+
+/// A listener with all that its connections have in common.
+#[derive(Debug)]
+pub struct Server<S> {
+    serve: Arc<S>,
+    limits: Limits,
+    counters: Arc<Counters>,
+}
+
+impl<S> Clone for Server<S> {
+    fn clone(&self) -> Self {
+        Self { serve: Arc::clone(&self.serve), limits: self.limits, counters: Arc::clone(&self.counters) }
+    }
+}
+
+impl<S> Server<S> {
+    /// One that answers with this.
+    pub fn new(serve: S, limits: Limits, counters: Arc<Counters>) -> Self {
+        Self { serve: Arc::new(serve), limits, counters }
+    }
+
+    /// Takes connections in for ever. Dropped, it ends them all.
+    pub async fn run<L>(&self, listener: L)
+    where
+        L: Listener,
+        S: Serve<L::Stream>,
+    {
+        let occupancy = Occupancy::new(self.limits.connections, self.limits.connections_of_address);
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.not_accepted(&error).await;
+                    continue;
+                }
+            };
+            match occupancy.enter(peer) {
+                Ok(place) => {
+                    count(&self.counters.accepted);
+                    let server = self.clone();
+                    connections.spawn(async move {
+                        server.attend(stream, peer).await;
+                        drop(place);
+                    });
+                }
+                Err(Refused::Full) => count(&self.counters.full),
+                Err(Refused::FullForAddress) => count(&self.counters.full_for_address),
+            }
+        }
+    }
+
+    async fn not_accepted(&self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput};
+        count(&self.counters.not_accepted);
+        debug!(%error, "a connection was not accepted");
+        // Who is gone before it was let in holds nobody up.
+        if !matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput) {
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// From the handshake to the end.
+    async fn attend<Stream>(&self, stream: Stream, peer: Option<IpAddr>)
+    where
+        S: Serve<Stream>,
+    {
+        let opened = timeout(self.limits.header, self.serve.open(stream, peer)).await;
+        let opened = opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let ended = match opened {
+            Ok(opened) => self.speak(opened).await,
+            Err(error) => {
+                count(&self.counters.not_opened);
+                return debug!(?peer, %error, "a connection could not be opened");
+            }
+        };
+        if let Err(error) = ended {
+            count(&self.counters.broken);
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            debug!(?peer, %error, source, "a connection has broken");
+        }
+    }
+
+    async fn speak<Stream>(&self, opened: Opened<S::Io, S::Service>) -> hyper::Result<()>
+    where
+        S: Serve<Stream>,
+    {
+        let Opened { io, service, version } = opened;
+        let io = TokioIo::new(Watched::new(io, self.limits.idle, Arc::clone(&self.counters)));
+        let timer = TokioTimer::new();
+        match version {
+            Version::Http1 => {
+                let mut http = http1::Builder::new();
+                http.timer(timer).header_read_timeout(self.limits.header).max_buf_size(HEADER_MAX).writev(true);
+                http.serve_connection(io, service).await
+            }
+            Version::Http2 => {
+                let mut http = http2::Builder::new(TokioExecutor::new());
+                http.timer(timer).max_concurrent_streams(STREAMS_MAX);
+                http.max_header_list_size(u32::try_from(HEADER_MAX).unwrap_or(u32::MAX));
+                http.serve_connection(io, service).await
+            }
+        }
+    }
+}
