@@ -129,14 +129,19 @@ class Machine {
   /** How long a boot took that was seen from its beginning, in milliseconds; null for any other. */
   get took() { return this.state === UP && this.isWhole ? this.since - this.bootAt : null; }
 
-  /** Its boots, oldest first: each the steps and remarks in order, with when each step ended (null: it still lasts). */
+  /** Its boots, oldest first: each the steps and remarks in order, with when each step and stall ended (null: it still lasts). */
   boots() {
     const boots = [];
-    let step = null, isJump = false;
+    let step = null, stall = null, isJump = false;
     for (const event of this.events) {
       const state = STATES.get(event.name), row = { ...event, state, isJump, end: null };
       isJump = event.name === "jump_to";
       if (isJump) continue;
+      if (stall && (state || event.name === "resumed")) {
+        stall.end = event.at;
+        stall = null;
+      }
+      if (event.name === "stalled") stall = row;
       if (state) {
         if (step) step.end = event.at;
         if (step && state.phase === 0 && step.state.phase > 0) boots.push([]);

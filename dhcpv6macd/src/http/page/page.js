@@ -5,7 +5,7 @@ function told(message) {
   if (message === null || typeof message !== "object") return;
   if (!Object.hasOwn(message, "event")) {
     machines.replace(message);
-    view.isNewMember = true;
+    view.isNewMember = view.isTold = true;
     touched.clear();
     if (selected === null) openNamed(); else if (!machines.all.has(selected)) close();
     return soon(0);
@@ -15,17 +15,20 @@ function told(message) {
   touched.add(machine);
   const { kind } = machine;
   if (before === undefined) view.isNewMember = true;
-  if (kind === "stalled" && before !== "stalled") spoken.push(`${machine.mac}: ${machine.trouble}`);
+  if (kind === "stalled" && before !== "stalled") stalls.push(`${machine.mac}: ${machine.trouble}`);
   if (before !== kind) soon();
   due();
 }
 
+const SPEAK_PAUSE = 5000; // milliseconds between two announcements
+let stalls = [], spokenAt = 0;
+
 /** What has stalled since the last time, in one sentence. */
 function speak() {
   const now = performance.now();
-  if (spoken.length === 0 || now - spokenAt < SPEAK_PAUSE) return;
-  set($("spoken"), spoken.length === 1 ? `Stalled: ${spoken[0]}` : `${spoken.length} machines stalled, the last ${spoken.at(-1)}`);
-  spoken = [];
+  if (stalls.length === 0 || now - spokenAt < SPEAK_PAUSE) return;
+  set($("spoken"), stalls.length === 1 ? `Stalled: ${stalls[0]}` : `${stalls.length} machines stalled, the last ${stalls.at(-1)}`);
+  stalls = [];
   spokenAt = now;
 }
 
@@ -34,11 +37,10 @@ let lostAt = null;
 function linkChanged(word, why) {
   if (word === "live") lostAt = null;
   else lostAt ??= Date.now();
-  clock.ahead = null;
   document.body.dataset.link = word;
   set($("link-word"), { live: "Live", lost: "Reconnecting", locked: "Locked" }[word]);
   $("notice").hidden = word !== "lost";
-  set($("notice"), `Connection lost at ${CLOCK.format(lostAt ?? 0)}: ${why}. What is shown is from then; trying again.`);
+  set($("notice"), `Connection lost at ${CLOCK.format(lostAt ?? 0)}: ${why}. What is shown is from then. Trying again.`);
   $("token-form").hidden = word !== "locked";
   soon(0);
 }
@@ -87,10 +89,10 @@ $("clear").addEventListener("click", () => {
 });
 $("close").addEventListener("click", close);
 addEventListener("hashchange", openNamed);
-new ResizeObserver(() => {
-  for (const shelf of shelves) shelf.measure();
-  const shelf = shelves.find(each => selected !== null && placeOf(each, selected) >= 0);
-  if (shelf) sight(shelf, placeOf(shelf, selected));
+new ResizeObserver(([{ contentRect }]) => {
+  view.width = contentRect.width;
+  for (const shelf of shelves) shelf.lay();
+  view.sought = selected;
   due();
 }).observe(rack);
 

@@ -25,7 +25,10 @@ function close() {
 /** The machine that the address of the page names. */
 function openNamed() {
   const mac = location.hash.slice(1).toLowerCase();
-  if (machines.all.has(mac)) open(mac, false);
+  if (!machines.all.has(mac)) return;
+  view.sought = mac;
+  open(mac, false);
+  due();
 }
 
 function paintPanel() {
@@ -33,7 +36,7 @@ function paintPanel() {
   if (!machine) return close();
   const { state, kind, trouble } = machine, now = clock.now();
   mark($("panel-state"), "data-state", state ?? "init");
-  mark($("panel-alert"), "data-state", kind);
+  mark($("panel-alert"), "data-trouble", kind);
   set($("panel-mac"), machine.mac);
   set($("panel-state"), machine.hasFailed ? STATES.get(state).long : `${STATES.get(state ?? "init").long}${machine.took === null ? `, ${age(now - machine.since)}` : ""}`);
   set($("panel-alert"), trouble === "" ? "" : `${TROUBLES.get(kind).short}${machine.stalled ? ` for ${age(now - machine.stalled.at)}` : ""}: ${trouble}`);
@@ -63,11 +66,12 @@ function fill(list, boots, now) {
 function paintStep(item, { row, begin, span, isFirst }, now) {
   const [letter, what, time, lasted, bar, more] = item.children, { state, transfer } = row, end = row.end ?? now;
   const share = at => `${(100 * Math.min(1, Math.max(0, (at - begin) / span))).toFixed(2)}%`;
-  mark(item, "data-state", row.name);
+  mark(item, state ? "data-state" : "data-trouble", row.name === "fyi" ? "notice" : row.name);
+  item.removeAttribute(state ? "data-trouble" : "data-state");
   mark(item, "class", [!state && "remark", state && row.name === UP && "remark", transfer?.state === "error" && "failed", isFirst && "first"].filter(Boolean).join(" "));
   set(letter, (state ?? TROUBLES.get(row.name))?.letter ?? { fyi: "i", resumed: "›" }[row.name] ?? "?");
   set(what, state ? state.long : remarkOf(row));
-  set(lasted, !state ? "" : row.end === null ? age(now - row.at) : duration(row.end - row.at));
+  set(lasted, !state && row.name !== "stalled" ? "" : row.end === null ? age(now - row.at) : duration(row.end - row.at));
   bar.style.setProperty("--from", share(row.at));
   bar.style.setProperty("--for", `${parseFloat(share(end)) - parseFloat(share(row.at))}%`);
   set(more, [row.isJump && "Steps before this one were not seen.", transferWords(row)].filter(Boolean).join(" "));

@@ -11,9 +11,9 @@ const DENSITIES = [
   { name: "regular", width: 11.75, height: 4, max: 600 },
   { name: "compact", width: 11, height: 2, max: Infinity },
 ];
+const GAP = 0.5; // rem between tiles
 const ALERT = { name: "alert", width: 17, height: 5.625 };
 const ARRANGE_PAUSE = 300; // milliseconds between two orders of the tiles
-const SPEAK_PAUSE = 5000;  // and between two announcements
 
 const set = (node, value) => { if (node.textContent !== value) node.textContent = value; };
 const mark = (node, name, value) => { if (node.getAttribute(name) !== value) node.setAttribute(name, value); };
@@ -27,24 +27,25 @@ class Tile {
     this.button.tile = this;
   }
 
-  paint(machine, isOneMaker = this.isOneMaker) {
-    Object.assign(this, { machine, isOneMaker });
-    const { kind, transfer, trouble } = machine, done = machine.phase === 4 ? null : doneOf(transfer);
+  paint(machine, shelf = this.shelf) {
+    Object.assign(this, { machine, shelf });
+    const { kind, transfer, trouble } = machine, done = machine.state === UP ? null : doneOf(transfer), troubled = TROUBLES.get(kind);
     const percent = done === null || transfer.state === "complete" ? "" : `${Math.floor(done * 100)} %`;
-    mark(this.button, "data-state", kind);
+    mark(this.button, "data-state", machine.state ?? "init");
+    mark(this.button, "data-trouble", troubled ? kind : "");
     mark(this.button, "data-mac", machine.mac);
-    set(this.letter, (TROUBLES.get(kind) ?? STATES.get(kind)).letter);
-    set(this.mac.firstChild, isOneMaker ? "" : machine.mac.slice(0, 9));
+    set(this.letter, (troubled ?? STATES.get(kind)).letter);
+    set(this.mac.firstChild, shelf.isOneMaker ? "" : machine.mac.slice(0, 9));
     set(this.mac.lastChild, machine.mac.slice(9));
     set(this.line.firstChild, trouble || machine.words);
     set(this.line.lastChild, percent || (trouble ? machine.words : machine.took !== null ? `in ${duration(machine.took)}` : ""));
     set(this.address, machine.address);
-    mark(this.button, "aria-label", `${machine.mac}, ${trouble ? `${TROUBLES.get(kind).short}: ${trouble}, ` : ""}${machine.words} ${percent}`);
-    mark(this.button, "title", `${machine.mac}\n${machine.address}\n${trouble || machine.words} ${percent}`);
+    mark(this.button, "aria-label", `${machine.mac}, ${troubled ? `${troubled.short}: ${trouble}, ` : ""}${machine.words} ${percent}`);
+    mark(this.button, "title", shelf.density.name === "compact" ? `${machine.mac}\n${machine.address}\n${machine.words} ${percent}` : "");
     mark(this.button, "aria-expanded", String(selected === machine.mac));
     [...this.rail.children].forEach((lamp, phase) => {
-      const isNow = phase === machine.phase;
-      mark(lamp, "class", phase === 1 && machine.skipsLoader ? "skipped" : isNow ? "now" : phase < machine.phase ? "done" : "");
+      const isOver = phase < machine.phase || machine.state === UP;
+      mark(lamp, "class", phase === 1 && machine.skipsLoader ? "skipped" : isOver ? "done" : phase === machine.phase ? "now" : "");
     });
     mark(this.rail, "style", done === null ? "" : `--done:${done.toFixed(3)}`);
     this.tick();
@@ -68,17 +69,18 @@ class Shelf {
 
   /** Takes the machines that belong here, in order. */
   put(items, note) {
+    set(this.note, note);
+    if (items.length === this.items.length && items.every((machine, index) => machine === this.items[index])) return;
     this.items = items;
     this.section.hidden = items.length === 0;
-    set(this.note, note);
     // What is laid out loosely stays so a little longer: a number that swings around a limit does not make tiles swing.
     this.density = this.fixed ?? DENSITIES.find(density => items.length <= density.max * (density === this.density ? 1.25 : 1));
-    this.shown = "";
-    this.measure();
+    this.lay();
   }
 
-  measure() {
-    const style = getComputedStyle(this.list), gap = parseFloat(style.rowGap) || 0, width = this.list.clientWidth;
+  /** Finds out how the tiles stand. Asks the page for nothing: it would have to be laid out to answer. */
+  lay() {
+    const { width } = view, gap = GAP * REM;
     const isCompact = this.density.name === "compact", isOneMaker = view.maker !== null && !this.fixed && (isCompact || width < 40 * REM);
     const least = (isOneMaker ? this.density.width - 4.25 : this.density.width) * REM;
     this.columns = Math.max(1, Math.floor((width + gap) / (least + gap)));
@@ -92,10 +94,10 @@ class Shelf {
     this.shown = "";
   }
 
-  /** Makes the tiles between two heights of the rack, and lets the others go. */
+  /** Makes the tiles between two heights of the list, and lets the others go. */
   render(top, bottom) {
-    const at = this.list.offsetTop, rows = Math.ceil(this.items.length / this.columns);
-    const row = y => Math.min(rows, Math.max(0, Math.floor((y - at) / this.pitch)));
+    const rows = Math.ceil(this.items.length / this.columns);
+    const row = y => Math.min(rows, Math.max(0, Math.floor(y / this.pitch)));
     const first = row(top - 2 * this.pitch), from = first * this.columns, to = row(bottom + 3 * this.pitch) * this.columns;
     if (this.shown === `${from} ${to}`) return;
     this.shown = `${from} ${to}`;
@@ -114,17 +116,17 @@ class Shelf {
       else this.list.insertBefore(tile.item, next);
       mark(tile.item, "aria-posinset", String(from + index + 1));
       mark(tile.item, "aria-setsize", String(this.items.length));
-      tile.paint(machine, this.isOneMaker);
+      tile.paint(machine, this);
     });
   }
 }
 
 // What is shown.
 
-const view = { filter: "", find: finder(""), maker: null, cursor: null, order: [], isNewMember: true };
+const view = { filter: "", find: finder(""), maker: null, width: 0, cursor: null, sought: null, order: [], isNewMember: true, isTold: false };
 const shelves = [new Shelf("stalled", ALERT), new Shelf("attention", ALERT), new Shelf("rest")];
 const touched = new Set();
-let selected = null, arrangeAt = 0, isFrameDue = false, spoken = [], spokenAt = 0;
+let selected = null, arrangeAt = 0, isFrameDue = false;
 
 const tileOf = mac => shelves.map(shelf => shelf.tiles.get(mac)).find(tile => tile);
 
@@ -168,7 +170,7 @@ function tell(kinds, words, shown) {
     button.classList.toggle("none", count === 0);
     mark(button, "aria-pressed", String(view.filter === word));
   }
-  $("empty").hidden = all > 0 || document.body.dataset.link !== "live";
+  $("empty").hidden = all > 0 || !view.isTold;
   $("nothing").hidden = all === 0 || shown > 0;
   const search = $("search").value.trim(), filter = legend.words.get(view.filter);
   set($("nothing-words"), [search && `Looked for “${search}” in MAC and address.`, filter && `Only “${filter.short}” is shown.`].filter(Boolean).join(" "));
@@ -182,7 +184,7 @@ for (const [word, { letter, short }] of legend.words) {
   badge.ariaHidden = "true";
   badge.textContent = letter;
   button.type = "button";
-  for (const node of [button, share]) node.dataset.state = word;
+  for (const node of [button, share]) node.dataset[TROUBLES.has(word) ? "trouble" : "state"] = word;
   button.append(badge, `${short} `, number);
   button.addEventListener("click", () => { view.filter = view.filter === word ? "" : word; rack.scrollTop = 0; soon(0); });
   $("legend").append(button);
@@ -213,8 +215,9 @@ function frame(now) {
     arrangeAt = 0;
     arrange();
   } else if (arrangeAt !== 0) due();
+  seek();
   render();
-  for (const machine of isArranged ? [] : touched) tileOf(machine.mac)?.paint(machine);
+  for (const machine of touched) tileOf(machine.mac)?.paint(machine);
   if (selected !== null && (isArranged || touched.has(machines.all.get(selected)))) paintPanel();
   touched.clear();
   if (hadFocus && document.activeElement?.tile === undefined) (tileOf(view.cursor)?.button ?? rack).focus({ preventScroll: true });
@@ -222,7 +225,8 @@ function frame(now) {
 
 function render() {
   const top = rack.scrollTop, bottom = top + rack.clientHeight;
-  for (const shelf of shelves) shelf.render(top, bottom);
+  const places = shelves.map(shelf => shelf.list.offsetTop); // asked before anything is changed
+  shelves.forEach((shelf, index) => shelf.render(top - places[index], bottom - places[index]));
   const stop = tileOf(view.cursor)?.button ?? rack.querySelector(".tile");
   for (const other of rack.querySelectorAll('.tile[tabindex="0"]')) if (other !== stop) other.tabIndex = -1;
   if (stop && stop.tabIndex !== 0) stop.tabIndex = 0;
@@ -241,6 +245,14 @@ function sight(shelf, index) {
   const top = shelf.list.offsetTop + Math.floor(index / shelf.columns) * shelf.pitch, bottom = top + shelf.height;
   if (top < rack.scrollTop + REM) rack.scrollTop = top - 2.5 * REM;
   else if (bottom > rack.scrollTop + rack.clientHeight - REM) rack.scrollTop = bottom - rack.clientHeight + REM;
+}
+
+/** Brings the machine that is sought into sight, once it is on a shelf. */
+function seek() {
+  const shelf = view.sought !== null && shelves.find(each => placeOf(each, view.sought) >= 0);
+  if (!shelf) return;
+  sight(shelf, placeOf(shelf, view.sought));
+  view.sought = null;
 }
 
 const placeOf = (shelf, mac) => shelf.items.findIndex(machine => machine.mac === mac);

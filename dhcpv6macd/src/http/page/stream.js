@@ -26,11 +26,16 @@ class Subscription {
 
   async run() {
     for (;;) {
-      const state = await this.subscribe().catch(error => ({ word: "lost", why: this.isSilent ? "nothing was heard for 40 s" : error.message }));
+      const state = await this.subscribe().catch(error => ({ word: "lost", why: this.reason(error) }));
       this.changed(state.word, state.why);
       if (state.word === "locked") return;
       await new Promise(resolve => setTimeout(resolve, this.retry * (1 + Math.random() / 2)));
     }
+  }
+
+  reason(error) {
+    if (this.isSilent) return "nothing was heard for 40 s";
+    return error instanceof TypeError ? "the daemon does not answer" : error.message; // a browser's words for it differ
   }
 
   /** One connection, from its request to its end. */
@@ -61,7 +66,7 @@ class Subscription {
     heard();
     this.changed("live", "");
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader(), lines = new Lines();
-    this.data = [];
+    Object.assign(this, { data: [], next: this.id });
     for (;;) {
       const { done, value } = await reader.read();
       if (done) throw new Error("the daemon closed the connection");
@@ -75,7 +80,7 @@ class Subscription {
     const [, field, value] = /^([^:]*):? ?([^]*)$/.exec(line);
     if (field === "data") this.data.push(value);
     else if (field === "id") this.next = value;
-    else if (field === "retry" && /^\d{1,5}$/.test(value)) this.retry = Number(value);
+    else if (field === "retry" && /^\d{1,5}$/.test(value)) this.retry = Math.max(100, Number(value));
   }
 
   dispatch() {
@@ -83,10 +88,10 @@ class Subscription {
     this.data = [];
     try {
       if (data !== "") this.told(JSON.parse(data));
-      this.id = this.next ?? this.id;
+      this.id = this.next;
     } catch (error) {
-      this.id = ""; // what was not understood is made up for by a snapshot
-      throw error;
+      this.id = ""; // a snapshot makes up for what was not understood
+      throw new Error(`not understood: ${error.message}`, { cause: error });
     }
   }
 }
