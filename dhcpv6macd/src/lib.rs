@@ -24,7 +24,8 @@
 //! * [`policy`]: which address a machine gets, and for how long; its boot file; whether it is served at all.
 //! * [`respond`]: a request and the policy become an outcome. Pure.
 //! * [`tftp`]: sessions of clients that read files. Pure. [`image`]: the iPXE that they read.
-//! * [`machine`]: what is known of each machine; time is an argument. Told by what workers answer, through a bounded queue.
+//! * [`machine`]: what is known of each machine: the steps of its boot, where it stands still; time is an argument. Told by what workers answer,
+//!   through a bounded queue. [`event`]: how it is told on.
 //! * [`router`]: what Router Advertisements say, and when they are sent, where the daemon is asked to send them. Pure.
 //! * [`datapath`]: frames in and out: XDP, steering link, rings, workers, and the same in memory.
 //! * [`http`]: who may speak HTTP with us, for how long, and what is served.
@@ -46,6 +47,7 @@
 pub mod cli;
 pub mod config;
 pub mod datapath;
+pub mod event;
 pub mod http;
 pub mod image;
 pub mod interface;

@@ -189,7 +189,14 @@ fn a_client_that_falls_silent_is_given_up_after_five_more_tries() {
     let again = std::iter::from_fn(|| server.wait()).collect::<Vec<_>>();
     assert_eq!(again, vec![[data(2, &bytes(1024)[512..])]; 5]);
     assert!(server.now - begun > Duration::from_secs(5), "{:?}", server.now - begun);
-    assert_eq!(server.told, [Happening::Requested, Happening::Failed(Failure::Silence)]);
+    assert_eq!(
+        server.told,
+        [
+            Happening::Requested,
+            Happening::Sending { sent: 0 },
+            Happening::Failed { sent: 512, failure: Failure::Silence }
+        ]
+    );
 }
 
 #[test]

@@ -5,15 +5,18 @@
 //! * [`parse`](Config::new): texts become a [`Config`]. [`warnings`](Config::warnings): what is odd about it.
 
 mod access;
+mod events;
 mod file;
 mod named_files;
 mod options;
 mod parse;
 pub mod settings;
 pub mod table;
+mod time;
 mod warnings;
 
 use std::{
+    fmt,
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -26,6 +29,7 @@ use crate::{
     datapath::steering::XdpMode,
     image::Images,
     local::Local,
+    machine::StallLimits,
     policy::{Access, BaseAddress, BootPolicy, ImageSet, Lifetimes, MacSources, Policy},
     router::Advertised,
     tftp::Limits,
@@ -78,6 +82,12 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// iPXE for machines in PXE.
     pub ipxe: IpxeImages,
+    /// Where events are told; `None` for nowhere.
+    pub events: Option<EventsListen>,
+    /// Machines that are remembered.
+    pub machines_max: usize,
+    /// How long machines may stand still.
+    pub stall_limits: StallLimits,
     /// How frames reach the workers.
     pub datapath: Datapath,
     /// Threads that answer; `None` for one a CPU, as many as [`WORKERS_DEFAULT_MAX`].
@@ -162,6 +172,25 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key of its first certificate.
     pub key: PathBuf,
+}
+
+/// Where events are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventsListen {
+    /// To whoever reaches this address.
+    Address(SocketAddr),
+    /// To whoever may write to this Unix socket.
+    Unix(PathBuf),
+}
+
+/// As it is written on the command line.
+impl fmt::Display for EventsListen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(formatter, "{address}"),
+            Self::Unix(path) => write!(formatter, "{}", path.display()),
+        }
+    }
 }
 
 /// How frames reach the workers.

@@ -3,15 +3,11 @@
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use super::{
-    ConfigError, IpxeImages,
-    parse::{Texts, seconds},
-};
+use super::{ConfigError, IpxeImages, parse::Texts, time::bounded_seconds};
 use crate::{
     image,
     policy::{BaseAddress, BootPolicy, TftpPolicy, UrlTemplate},
@@ -119,9 +115,4 @@ fn is_reachable(address: &Ipv6Addr) -> bool {
 fn timezone(text: &str) -> Result<&str, String> {
     let is_zone = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_zone.then_some(text).ok_or_else(|| "not a time zone: letters, digits and signs, without blanks".to_owned())
-}
-
-fn bounded_seconds(text: &str, bounds: RangeInclusive<u32>, in_words: &str) -> Result<u32, String> {
-    let seconds = seconds(text)?;
-    if bounds.contains(&seconds) { Ok(seconds) } else { Err(format!("not a time from the range {in_words}")) }
 }

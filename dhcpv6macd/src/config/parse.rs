@@ -9,15 +9,15 @@ use std::{
     str::FromStr,
 };
 
-use jiff::{Span, SpanRelativeTo, Unit};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX,
+    Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX, events,
     named_files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_pem},
     options::{self, list},
     settings::{Origin, Settings},
     table::{SETTINGS, Setting},
+    time::seconds,
 };
 use crate::{
     datapath::steering::XdpMode,
@@ -63,6 +63,9 @@ impl Config {
             https: given.required("https-listen-addr", listen_address)?,
             netboot_dir: given.optional("netboot-dir", |text| existing(text, check_directory))?,
             tls: given.tls()?,
+            events: given.required("events-listen-addr", events::listen)?,
+            machines_max: given.required("machines-max", |text| bounded(text, 1..=1_048_576))? as usize,
+            stall_limits: given.stall_limits()?,
             datapath: given.datapath()?,
             workers: given.optional("workers", workers)?,
             log_format: given.required("log-format", log_format)?,
@@ -221,7 +224,7 @@ fn port(text: &str) -> Result<u16, &'static str> {
 }
 
 /// As Go's `net.Listen` takes one: without an address it is every address.
-fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     const WRONG: &str = "not an address to listen on; write :PORT, 192.0.2.1:PORT or [2001:db8::1]:PORT";
     let address = match text.strip_prefix(':') {
         Some(port) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.parse().map_err(|_| WRONG)?)),
@@ -241,28 +244,6 @@ fn listen_address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
         Ok(address) => Ok(Some(address)),
         Err(error) => Err(format!("{error}, or off")),
     }
-}
-
-/// Seconds of a lifetime (RFC 9915 section 7.7: all bits set is infinity).
-pub(super) fn seconds(text: &str) -> Result<u32, &'static str> {
-    const WRONG: &str = "not a time; write 12h, 1d12h, 90s, a number of seconds, or infinity";
-    const RANGE: &str = "longer than a lifetime can be: up to 4294967294 seconds, or infinity";
-    if text == "infinity" {
-        return Ok(u32::MAX);
-    }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().filter(|seconds| *seconds < u32::MAX).ok_or(RANGE);
-    }
-    let span: Span = text.parse().map_err(|_| WRONG)?;
-    let total = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).map_err(|_| WRONG)?;
-    if total < 0.0 || total.fract() != 0.0 {
-        return Err(WRONG);
-    }
-    if total >= f64::from(u32::MAX) {
-        return Err(RANGE);
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range of a u32")]
-    Ok(total as u32)
 }
 
 fn bounded(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, String> {

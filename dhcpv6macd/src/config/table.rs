@@ -34,6 +34,7 @@ const OPTIONS: &str = "Options (for machines that ask for them; none by default;
 const MACHINES: &str = "Machines";
 const BOOT: &str = "Boot files (TFTP is served; HTTP by later versions)";
 const DATAPATH: &str = "Datapath";
+const EVENTS: &str = "Events";
 const LOG: &str = "Log";
 
 /// Of an image.
@@ -50,7 +51,7 @@ const fn setting(
 }
 
 /// All of them, in the order of the help.
-pub const SETTINGS: [Setting; 42] = [
+pub const SETTINGS: [Setting; 45] = [
     setting(ADDRESSES, "interface", "NAME", Nothing, "Interface that the machines are on"),
     setting(
         ADDRESSES,
@@ -189,6 +190,27 @@ pub const SETTINGS: [Setting; 42] = [
     ),
     setting(BOOT, "ipxe-arm64-efi", "FILE", EMBEDDED, "The same for arm64 machines"),
     setting(BOOT, "ipxe-riscv64-efi", "FILE", EMBEDDED, "The same for 64-bit RISC-V machines"),
+    setting(
+        EVENTS,
+        "events-listen-addr",
+        "ADDRESS",
+        Text("[::]:6315"),
+        "Where the live page and the events are, [address]:port, the path of a Unix socket, or off",
+    ),
+    setting(
+        EVENTS,
+        "machines-max",
+        "COUNT",
+        Text("65536"),
+        "Machines that are remembered; the least recently seen go first",
+    ),
+    setting(
+        EVENTS,
+        "stalled-after",
+        "STEP=TIME",
+        Decided("10s to 5m, see README"),
+        "How long a machine may stay in a step of its boot, such as firmware_init=20s,http_fetch_uki=1m",
+    ),
     setting(LOG, "log-format", "FORMAT", Text("human"), "How the log on standard error is written: human or json"),
     setting(
         LOG,

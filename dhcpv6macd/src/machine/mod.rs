@@ -1,22 +1,63 @@
 //! What is known of each machine. One owner, the control plane; time is an argument.
+//!
+//! * [`timeline`]: the steps of its boot. [`stall`]: where it stands still.
+//! * [`radar`]: do two machines have its MAC?
 
+mod finding;
 mod radar;
+mod stall;
+mod timeline;
 
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, net::Ipv6Addr, time::Instant};
 
-use self::radar::Radar;
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::{
+    finding::{ConflictSign, Finding},
+    stall::StallLimits,
+    timeline::{EVENTS_MAX, Progress},
+};
+use self::{radar::Radar, timeline::Timeline};
 use crate::{
+    event::{Change, Event, Step},
+    policy::{BaseAddress, BootStage},
     respond::Observation,
     wire::{MacAddr, dhcpv6::MessageType},
 };
 
-/// The most machines that are known at a time.
+/// The most machines that are known at a time, unless the operator says otherwise.
 pub const MACHINES_MAX: usize = 65_536;
+
+/// A moment, by the clock that only goes forward, and by the one on the wall.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// To tell how long something takes.
+    pub instant: Instant,
+    /// To tell when it was.
+    pub time: Timestamp,
+}
+
+impl Moment {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { instant: Instant::now(), time: Timestamp::now() }
+    }
+
+    /// The same for one that is a little earlier.
+    #[must_use]
+    pub fn at(self, instant: Instant) -> Self {
+        let ago = SignedDuration::try_from(self.instant.saturating_duration_since(instant)).unwrap_or_default();
+        Self { instant, time: self.time.checked_sub(ago).unwrap_or(self.time) }
+    }
+}
 
 /// Every machine that was seen, as far as there is room: the least recently seen ones go first.
 #[derive(Debug)]
 pub struct Machines {
-    machines: HashMap<MacAddr, Machine>,
+    machines: HashMap<MacAddr, Box<Machine>>,
+    base_address: BaseAddress,
+    limits: StallLimits,
     max: usize,
     forgotten: u64,
 }
@@ -25,51 +66,45 @@ pub struct Machines {
 struct Machine {
     seen: Instant,
     radar: Radar,
+    timeline: Timeline,
     /// Was it told of that its DUID holds another MAC?
     is_foreign: bool,
 }
 
-/// What is worth telling of a machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// Two machines seem to have this MAC.
-    MacConflict {
-        /// What shows it.
-        sign: ConflictSign,
-        /// The DUID that was seen just now.
-        client_id: Box<[u8]>,
-        /// The one that was seen before it, if any was.
-        other: Box<[u8]>,
-    },
-    /// The DUID was made from another MAC, such as that of a dongle or a dock.
-    ForeignMac(MacAddr),
+/// A machine as it is known, to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its MAC.
+    pub mac: MacAddr,
+    /// Its address.
+    pub address: Ipv6Addr,
+    timeline: &'a Timeline,
 }
 
-/// What shows that two machines have one MAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConflictSign {
-    /// Two DUIDs take turns within one stage of a boot.
-    Alternating,
-    /// A machine declined its address: it has found somebody else who uses it (RFC 9915 section 18.2.8).
-    Declined,
-}
+impl<'a> Known<'a> {
+    /// What is kept of what it went through, oldest first.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = &'a Event> + use<'a> {
+        self.timeline.events()
+    }
 
-impl Finding {
-    /// Name of its counter.
+    /// The step of its boot that it has taken last.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::MacConflict { .. } => "mac_conflict",
-            Self::ForeignMac(_) => "duid_of_another_mac",
-        }
+    pub const fn step(&self) -> Step {
+        self.timeline.step()
+    }
+
+    /// Does it stand still for longer than it should?
+    #[must_use]
+    pub const fn is_stalled(&self) -> bool {
+        self.timeline.is_stalled()
     }
 }
 
 impl Machines {
     /// Room for so many, none of them known yet.
     #[must_use]
-    pub fn new(max: usize) -> Self {
-        Self { machines: HashMap::new(), max: max.max(1), forgotten: 0 }
+    pub fn new(max: usize, base_address: BaseAddress, limits: StallLimits) -> Self {
+        Self { machines: HashMap::new(), base_address, limits, max: max.max(1), forgotten: 0 }
     }
 
     /// How many had to go.
@@ -78,14 +113,71 @@ impl Machines {
         self.forgotten
     }
 
-    /// Takes notice of a machine, and says what is worth telling.
-    pub fn observe(&mut self, seen: &Observation<'_>, now: Instant) -> impl Iterator<Item = Finding> + use<> {
+    /// How many are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.machines.len()
+    }
+
+    /// Is none known?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.machines.is_empty()
+    }
+
+    /// All that are known, in no order.
+    pub fn all(&self) -> impl Iterator<Item = Known<'_>> {
+        self.machines.iter().map(|(mac, machine)| self.known(*mac, machine))
+    }
+
+    /// This one, if it is known.
+    #[must_use]
+    pub fn get(&self, mac: MacAddr) -> Option<Known<'_>> {
+        self.machines.get(&mac).map(|machine| self.known(mac, machine))
+    }
+
+    fn known<'a>(&self, mac: MacAddr, machine: &'a Machine) -> Known<'a> {
+        Known { mac, address: self.base_address.address_of(mac), timeline: &machine.timeline }
+    }
+
+    /// A machine has said something: tells what happens, and returns what is odd.
+    pub fn message(
+        &mut self,
+        seen: &Observation<'_>,
+        now: Moment,
+        tell: &mut dyn FnMut(Change),
+    ) -> impl Iterator<Item = Finding> + use<> {
         if self.machines.len() >= self.max && !self.machines.contains_key(&seen.mac) {
             self.make_room();
         }
-        let machine = self.machines.entry(seen.mac).or_insert_with(|| Machine::new(now));
-        machine.seen = now;
-        [machine.conflict(seen, now), machine.foreign_mac(seen)].into_iter().flatten()
+        let (mac, address) = (seen.mac, self.base_address.address_of(seen.mac));
+        let mut tell = |event| tell(Change { mac, address, event });
+        let machine = self.machines.entry(mac).or_insert_with(|| Box::new(Machine::new(now, &mut tell)));
+        machine.seen = now.instant;
+        if let Some(step) = step_of(seen) {
+            machine.timeline.step_to(step, now, &mut tell);
+        }
+        let findings = [machine.conflict(seen, now.instant), machine.foreign_mac(seen)];
+        for finding in findings.iter().flatten() {
+            machine.timeline.note(&finding.to_string(), now, &mut tell);
+        }
+        findings.into_iter().flatten()
+    }
+
+    /// A file that a machine loads has come further. Who loads one and was never seen is no machine.
+    pub fn progress(&mut self, mac: MacAddr, progress: &Progress<'_>, now: Moment, tell: &mut dyn FnMut(Change)) {
+        let address = self.base_address.address_of(mac);
+        let Some(machine) = self.machines.get_mut(&mac) else { return };
+        machine.seen = now.instant;
+        machine.timeline.progress(progress, now, &mut |event| tell(Change { mac, address, event }));
+    }
+
+    /// Looks which machines stand still.
+    pub fn look(&mut self, now: Moment, tell: &mut dyn FnMut(Change)) {
+        for (&mac, machine) in &mut self.machines {
+            let address = self.base_address.address_of(mac);
+            machine.timeline.look(&self.limits, now, &mut |event| tell(Change { mac, address, event }));
+        }
     }
 
     /// Forgets the quarter that was not seen for the longest time, so that there is room for many before it is looked for again.
@@ -105,8 +197,9 @@ impl Machines {
 }
 
 impl Machine {
-    fn new(now: Instant) -> Self {
-        Self { seen: now, radar: Radar::default(), is_foreign: false }
+    fn new(now: Moment, tell: &mut dyn FnMut(Event)) -> Self {
+        let timeline = Timeline::new(now, tell);
+        Self { seen: now.instant, radar: Radar::default(), timeline, is_foreign: false }
     }
 
     fn conflict(&mut self, seen: &Observation<'_>, now: Instant) -> Option<Finding> {
@@ -127,6 +220,22 @@ impl Machine {
     }
 }
 
+/// The step of a boot that a message is, if it is one. Nothing follows from a Release in mid-boot, which firmware's IP stack sends when
+/// PXE takes over; and who renews has been where it is for long.
+const fn step_of(seen: &Observation<'_>) -> Option<Step> {
+    use MessageType::{Confirm, InformationRequest, Request, Solicit};
+    let is_told = seen.is_told_boot_file;
+    match (seen.stage, seen.kind) {
+        (BootStage::Ipxe, Request | InformationRequest) if is_told => Some(Step::PointIpxeToHttpBoot),
+        (BootStage::HttpBoot, Request) if is_told => Some(Step::HttpBoot),
+        (BootStage::Pxe, Request) if is_told => Some(Step::PointPxeToIpxeOverTftp),
+        (BootStage::HttpBoot | BootStage::Pxe, Solicit) => Some(Step::FirmwareInit),
+        (BootStage::Other, Solicit | InformationRequest) if seen.is_firmware => Some(Step::FirmwareInit),
+        (BootStage::Other, Solicit | Request | Confirm | InformationRequest) if !seen.is_firmware => Some(Step::OsInit),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -139,17 +248,37 @@ mod tests {
     const OTHER: &[u8] = b"\0\x04the-other-uuid--";
 
     fn seen(mac: MacAddr, stage: BootStage, client_id: &[u8]) -> Observation<'_> {
-        Observation { mac, kind: MessageType::Solicit, stage, client_id }
+        let is_firmware = stage != BootStage::Other;
+        let transaction = [1, 2, 3];
+        Observation {
+            mac,
+            kind: MessageType::Solicit,
+            stage,
+            client_id,
+            transaction,
+            is_told_boot_file: false,
+            is_firmware,
+        }
+    }
+
+    fn machines(max: usize) -> Machines {
+        Machines::new(max, "2001:db8::".parse().unwrap(), StallLimits::default())
+    }
+
+    /// What is found when this is seen.
+    fn observe(machines: &mut Machines, seen: &Observation<'_>, instant: Instant) -> Vec<Finding> {
+        let now = Moment { instant, time: Timestamp::UNIX_EPOCH };
+        machines.message(seen, now, &mut |_| {}).collect()
     }
 
     /// What is found when these are seen, a second apart.
     fn found(sequence: &[(BootStage, &[u8])]) -> Vec<Finding> {
-        let mut machines = Machines::new(10);
+        let mut machines = machines(10);
         let start = Instant::now();
-        let observe = |(second, (stage, duid)): (u64, &(BootStage, &[u8]))| {
-            machines.observe(&seen(MAC, *stage, duid), start + Duration::from_secs(second)).collect::<Vec<_>>()
+        let observe_at = |(second, (stage, duid)): (u64, &(BootStage, &[u8]))| {
+            observe(&mut machines, &seen(MAC, *stage, duid), start + Duration::from_secs(second))
         };
-        (0..).zip(sequence).flat_map(observe).collect()
+        (0..).zip(sequence).flat_map(observe_at).collect()
     }
 
     #[test]
@@ -169,23 +298,23 @@ mod tests {
 
     #[test]
     fn turns_that_are_far_apart_are_none() {
-        let mut machines = Machines::new(10);
+        let mut machines = machines(10);
         let start = Instant::now();
         for (second, duid) in [(0, ONE), (1000, OTHER), (2000, ONE)] {
             let now = start + Duration::from_secs(second);
-            assert_eq!(machines.observe(&seen(MAC, BootStage::Pxe, duid), now).count(), 0);
+            assert_eq!(observe(&mut machines, &seen(MAC, BootStage::Pxe, duid), now), []);
         }
     }
 
     #[test]
     fn a_decline_is_a_conflict_with_whoever_was_there_before() {
-        let mut machines = Machines::new(10);
+        let mut machines = machines(10);
         let now = Instant::now();
-        assert_eq!(machines.observe(&seen(MAC, BootStage::Other, ONE), now).count(), 0);
+        assert_eq!(observe(&mut machines, &seen(MAC, BootStage::Other, ONE), now), []);
         let decline = Observation { kind: MessageType::Decline, ..seen(MAC, BootStage::Other, OTHER) };
         let conflict =
             Finding::MacConflict { sign: ConflictSign::Declined, client_id: OTHER.into(), other: ONE.into() };
-        assert_eq!(machines.observe(&decline, now).collect::<Vec<_>>(), [conflict]);
+        assert_eq!(observe(&mut machines, &decline, now), [conflict]);
     }
 
     #[test]
@@ -198,21 +327,21 @@ mod tests {
 
     #[test]
     fn of_those_that_were_seen_at_once_no_more_go_than_must() {
-        let mut machines = Machines::new(8);
+        let mut machines = machines(8);
         let now = Instant::now();
         for number in 0..9_u8 {
-            assert_eq!(machines.observe(&seen(MacAddr([2, 0, 0, 0, 0, number]), BootStage::Pxe, ONE), now).count(), 0);
+            assert_eq!(observe(&mut machines, &seen(MacAddr([2, 0, 0, 0, 0, number]), BootStage::Pxe, ONE), now), []);
         }
         assert_eq!((machines.machines.len(), machines.forgotten()), (6, 3));
     }
 
     #[test]
     fn the_least_recently_seen_are_forgotten() {
-        let mut machines = Machines::new(8);
+        let mut machines = machines(8);
         let start = Instant::now();
         for number in 0..100_u8 {
             let now = start + Duration::from_secs(number.into());
-            assert_eq!(machines.observe(&seen(MacAddr([2, 0, 0, 0, 0, number]), BootStage::Pxe, ONE), now).count(), 0);
+            assert_eq!(observe(&mut machines, &seen(MacAddr([2, 0, 0, 0, 0, number]), BootStage::Pxe, ONE), now), []);
             assert!(machines.machines.len() <= 8);
         }
         assert!(machines.machines.contains_key(&MacAddr([2, 0, 0, 0, 0, 99])));

@@ -12,7 +12,7 @@ use super::{
     line::{Asked, Elapsed, Found, Line, Outcome},
 };
 use crate::{
-    machine::{MACHINES_MAX, Machines},
+    machine::{MACHINES_MAX, Machines, Moment, StallLimits},
     respond::{Observation, Responder, Site},
     run::totals::Totals,
     wire::MacAddr,
@@ -41,7 +41,7 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
         Self {
             site,
             responder: Responder::default(),
-            machines: Machines::new(MACHINES_MAX),
+            machines: Machines::new(MACHINES_MAX, site.policy.base_address, StallLimits::default()),
             origin: Instant::now(),
             first: None,
             frames: 0,
@@ -104,8 +104,8 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
 
     /// Tells what the machines' histories make of it.
     fn observe(&mut self, seen: &Observation<'_>, elapsed: Duration) -> Result<(), ReplayError> {
-        let now = self.origin.checked_add(elapsed).unwrap_or(self.origin);
-        for finding in self.machines.observe(seen, now) {
+        let instant = self.origin.checked_add(elapsed).unwrap_or(self.origin);
+        for finding in self.machines.message(seen, Moment { instant, ..Moment::now() }, &mut |_| {}) {
             self.totals.add(finding.name(), 1);
             writeln!(self.lines, "{}", Found { mac: seen.mac, finding: &finding })?;
         }

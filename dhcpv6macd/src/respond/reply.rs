@@ -67,7 +67,7 @@ impl<'a> Reply<'a> {
     /// Who asked, and what.
     #[must_use]
     pub fn observation(&self) -> Observation<'a> {
-        Observation::of(&self.request)
+        Observation::of(&self.request, self.decision.boot.is_some())
     }
 
     /// What the machine says that it can boot.

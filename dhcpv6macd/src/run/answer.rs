@@ -57,7 +57,7 @@ impl Answer for Answerer {
     fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant> {
         let Servers { tftp, files, observer, .. } = &mut self.servers;
         let site = self.site.load();
-        let observe = &mut |seen| observer.tell_transfer(seen);
+        let observe = &mut |seen| observer.tell_transfer(seen, now);
         tftp.resume(&mut Scene { site, files: &mut files.at(site), observe, now }, transmit)
     }
 }
@@ -91,7 +91,7 @@ impl Servers {
         now: Instant,
         transmit: &mut impl Transmit,
     ) -> Result<(), Full> {
-        let observe = &mut |seen| self.observer.tell_transfer(seen);
+        let observe = &mut |seen| self.observer.tell_transfer(seen, now);
         let mut scene = Scene { site, files: &mut self.files.at(site), observe, now };
         match self.tftp.take(datagram, &mut scene, transmit) {
             Ok(()) => Ok(()),

@@ -1,121 +1,158 @@
-//! The control plane: keeps what is known of the machines, and tells what is worth telling.
+//! The control plane: keeps what is known of the machines, tells whoever watches, and logs what is worth a line.
 
 use std::{
     convert::Infallible,
     time::{Duration, Instant},
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use super::{
-    observe::{Observations, Sighting},
+    observe::{Observations, Seen},
+    shown::Shown,
     totals::Totals,
 };
 use crate::{
-    machine::{ConflictSign, Finding, MACHINES_MAX, Machines},
+    event::{Change, Protocol, TransferState},
+    http::events::feed::{Publisher, Question},
+    machine::{Finding, Machines, Moment, Progress},
     respond::Observation,
     tftp::{self, Happening},
     wire::{Hexadecimal, MacAddr},
 };
 
-/// How long an observation waits at most: nobody notices, and no worker has to wake anybody.
-const LOOK: Duration = Duration::from_millis(20);
-/// Findings that are told of in a second: who forges MACs should not fill the disk.
+/// How long an observation waits at most: nobody notices, no worker has to wake anybody, and what many hear at once costs a write for each.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often it is looked who stands still.
+const LOOK_AT_ALL: Duration = Duration::from_secs(1);
+/// Lines about machines that are logged in a second: who forges MACs should not fill the disk.
 const TOLD_MAX: u32 = 20;
 
 /// Whoever keeps the machines' histories.
 pub(super) struct Control {
     observations: Observations,
     machines: Machines,
+    publisher: Publisher,
+    /// What has happened since it was published last.
+    changes: Vec<Change>,
+    shown: Shown,
     findings: Totals,
-    /// Findings that may still be told of in the second that began then.
+    /// Lines that may still be logged in the second that began then.
     left: (Instant, u32),
 }
 
 impl Control {
-    pub(super) fn new(observations: Observations) -> Self {
+    pub(super) fn new(observations: Observations, machines: Machines, publisher: Publisher) -> Self {
         let left = (Instant::now(), TOLD_MAX);
-        Self { observations, machines: Machines::new(MACHINES_MAX), findings: Totals::default(), left }
+        Self {
+            observations,
+            machines,
+            publisher,
+            changes: Vec::new(),
+            shown: Shown::default(),
+            findings: Totals::default(),
+            left,
+        }
     }
 
-    /// Looks at what the workers saw, for ever.
+    /// Looks at what the workers saw, and answers who asks, for ever.
     pub(super) async fn look(&mut self) -> Infallible {
-        let mut ticks = interval(LOOK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut looks, mut looks_at_all) = (every(LOOK), every(LOOK_AT_ALL));
         loop {
-            ticks.tick().await;
-            self.take(Instant::now());
+            tokio::select! {
+                _ = looks.tick() => self.take(Moment::now()),
+                _ = looks_at_all.tick() => self.machines.look(Moment::now(), &mut |change| self.changes.push(change)),
+                question = self.publisher.question() => self.answer(question),
+            }
         }
     }
 
-    /// Takes everything that the workers saw until now.
-    fn take(&mut self, now: Instant) {
+    /// Takes everything that the workers saw until now, and tells of it.
+    fn take(&mut self, now: Moment) {
         for _ in 0..self.observations.len() {
-            match self.observations.next() {
-                None => return,
-                Some(Sighting::Message(sighting)) => self.take_message(&sighting.observation(), now),
-                Some(Sighting::Transfer(seen)) => self.take_transfer(&seen, now),
+            let Some(sighting) = self.observations.next() else { break };
+            let at = now.at(sighting.at);
+            match sighting.seen {
+                Seen::Message(message) => self.take_message(&message.observation(), at),
+                Seen::Transfer(seen) => self.take_transfer(&seen, at),
             }
         }
+        self.publisher.publish(&self.changes);
+        self.changes.clear();
     }
 
-    fn take_message(&mut self, seen: &Observation<'_>, now: Instant) {
-        for finding in self.machines.observe(seen, now) {
+    /// Who hears this hears next what happens after it.
+    fn answer(&mut self, question: Question) {
+        self.take(Moment::now());
+        let snapshot = self.shown.snapshot(&self.machines, question.about, self.publisher.next());
+        // Who has gone meanwhile does not hear it.
+        drop(question.answer.send(snapshot));
+    }
+
+    fn take_message(&mut self, seen: &Observation<'_>, now: Moment) {
+        for finding in self.machines.message(seen, now, &mut |change| self.changes.push(change)) {
             self.findings.add(finding.name(), 1);
-            if may_tell(&mut self.left, now) {
-                tell(seen.mac, &finding);
-            } else {
-                self.findings.add("finding_not_logged", 1);
+            if self.may_log(now.instant) {
+                log(seen.mac, &finding);
             }
         }
     }
 
-    /// A boot that stands still for want of its file is worth a line.
-    fn take_transfer(&mut self, seen: &tftp::Observation, now: Instant) {
-        let tftp::Observation { mac, name, total, .. } = *seen;
-        let Happening::Failed(failure) = seen.happening else {
-            return debug!(%mac, file = %name, total, happening = ?seen.happening, "TFTP");
+    fn take_transfer(&mut self, seen: &tftp::Observation, now: Moment) {
+        let tftp::Observation { mac, name, total, begun, happening } = *seen;
+        debug!(%mac, file = %name, total, ?happening, "TFTP");
+        let (state, sent, error) = match happening {
+            // It may be a size probe yet.
+            Happening::Requested | Happening::SizeProbe => return,
+            Happening::Sending { sent: 0 } => (TransferState::Init, 0, None),
+            Happening::Sending { sent } => (TransferState::Sending, sent, None),
+            Happening::Complete => (TransferState::Complete, total, None),
+            Happening::Failed { sent, failure } => (TransferState::Error, sent, Some(failure.to_string())),
         };
-        if may_tell(&mut self.left, now) {
-            warn!(%mac, file = %name, "a TFTP transfer has failed: {failure}");
+        // A boot that stands still for want of its file is worth a line.
+        if let Some(error) = error.as_ref().filter(|_| self.may_log(now.instant)) {
+            warn!(%mac, file = %name, "a TFTP transfer has failed: {error}");
+        }
+        let file_name = name.file();
+        let progress =
+            Progress { protocol: Protocol::Tftp, file_name, begun, state, sent, total, error: error.as_deref() };
+        self.machines.progress(mac, &progress, now, &mut |change| self.changes.push(change));
+    }
+
+    fn may_log(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.left.0) >= Duration::from_secs(1) {
+            self.left = (now, TOLD_MAX);
+        }
+        let may = self.left.1 > 0;
+        if may {
+            self.left.1 -= 1;
         } else {
             self.findings.add("finding_not_logged", 1);
         }
+        may
     }
 
     /// Takes what is left and adds what was counted.
     pub(super) fn count(&mut self, totals: &mut Totals) {
-        self.take(Instant::now());
+        self.take(Moment::now());
         totals.extend(&self.findings);
         totals.add("machine_forgotten", self.machines.forgotten());
     }
 }
 
-fn may_tell(left: &mut (Instant, u32), now: Instant) -> bool {
-    if now.saturating_duration_since(left.0) >= Duration::from_secs(1) {
-        *left = (now, TOLD_MAX);
-    }
-    let may = left.1 > 0;
-    left.1 = left.1.saturating_sub(1);
-    may
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
-fn tell(mac: MacAddr, finding: &Finding) {
+fn log(mac: MacAddr, finding: &Finding) {
     match finding {
-        Finding::MacConflict { sign, client_id, other } => {
+        Finding::MacConflict { client_id, other, .. } => {
             let (client_id, other) = (Hexadecimal(client_id), Hexadecimal(other));
-            match sign {
-                ConflictSign::Alternating => {
-                    warn!(%mac, %client_id, %other, "mac_conflict: two machines seem to have one MAC, their DUIDs take turns");
-                }
-                ConflictSign::Declined => {
-                    warn!(%mac, %client_id, %other, "mac_conflict: the machine has declined its address, somebody else uses it");
-                }
-            }
+            warn!(%mac, %client_id, %other, "{finding}");
         }
-        Finding::ForeignMac(of) => {
-            info!(%mac, %of, "the machine's DUID was made from another MAC: a dongle's or a dock's?");
-        }
+        Finding::ForeignMac(of) => info!(%mac, %of, "{finding}"),
     }
 }

@@ -45,6 +45,14 @@ pub enum StartError {
         /// The prefix.
         base_address: BaseAddress,
     },
+    /// Nobody could hear of events.
+    #[error("--events-listen-addr {listen}: {source}; name another, or off")]
+    Events {
+        /// Where.
+        listen: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// A list of machines, since it was looked at.
     #[error("{0}")]
     Access(String),

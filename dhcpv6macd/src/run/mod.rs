@@ -5,6 +5,7 @@ mod advertise;
 mod answer;
 mod control;
 mod error;
+mod events;
 mod files;
 mod follow;
 mod icmpv6;
@@ -12,6 +13,7 @@ mod observe;
 mod obstacles;
 mod processors;
 mod shelf;
+mod shown;
 mod source;
 pub(crate) mod totals;
 mod workers;
@@ -31,6 +33,7 @@ use self::{
     advertise::{Advertiser, advertise},
     answer::Answerer,
     control::Control,
+    events::{EventsServer, Listener},
     files::WorkerFiles,
     follow::Follower,
     observe::Observations,
@@ -43,9 +46,11 @@ use self::{
 use crate::{
     config::{Config, WORKERS_DEFAULT_MAX},
     datapath::ring::{TRANSMIT_MTU_MAX, TransmitRing},
+    http::events::feed::feed,
     image::Images,
     interface::{Facts, Interface, LinkState},
     log,
+    machine::Machines,
     policy::Policy,
     respond::Site,
     tftp::Tftp,
@@ -85,6 +90,8 @@ struct Daemon<'a> {
     control: Control,
     /// `None` where the operator wants no Router Advertisements.
     advertiser: Option<Advertiser>,
+    /// `None` where the operator wants none.
+    events: Option<EventsServer>,
     /// Held: it ends with this.
     _shelf: Option<Shelf>,
     /// Held: nobody else gets them.
@@ -106,6 +113,7 @@ impl<'a> Daemon<'a> {
         let images = Arc::new(Images::read(&config.ipxe).map_err(StartError::Image)?);
         obstacles::refuse_without_boot_server(config, &facts)?;
         let ports = obstacles::hold_ports(&interface.name, &local)?;
+        let listener = listener(config)?;
 
         let (mut source, rings) = Source::open(config, &interface, &local, count).await?;
         let transmit =
@@ -116,6 +124,7 @@ impl<'a> Daemon<'a> {
         let shelf = shelf(config)?;
         let answerer = answerers(config, &site, shelf.as_ref(), &observations);
         let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
+        let (control, events) = watch(config, observations, listener)?;
         source.steer(config, &interface).await?;
 
         for warning in config.warnings() {
@@ -150,8 +159,7 @@ impl<'a> Daemon<'a> {
             is_behind: false,
             groups: Some(groups),
         };
-        let control = Control::new(observations);
-        Ok(Self { follower, workers, control, advertiser, _shelf: shelf, _ports: ports })
+        Ok(Self { follower, workers, control, advertiser, events, _shelf: shelf, _ports: ports })
     }
 
     /// Follows the interface, and advertises on it, until told to stop.
@@ -183,6 +191,9 @@ impl<'a> Daemon<'a> {
         let mut totals = Totals::default();
         let counted = self.follower.source.count(&mut totals);
         let stopped = self.workers.stop(&mut totals);
+        if let Some(events) = self.events {
+            events.stop(&mut totals);
+        }
         self.control.count(&mut totals);
         if let Some(advertiser) = &self.advertiser {
             advertiser.count(&mut totals);
@@ -218,6 +229,26 @@ fn shelf(config: &Config) -> Result<Option<Shelf>, StartError> {
     let Some(path) = config.tftp_root.as_ref().filter(|_| config.tftp.is_some()) else { return Ok(None) };
     let shelf = Tree::open(path).and_then(Shelf::new);
     shelf.map(Some).map_err(|source| StartError::TftpRoot { path: path.clone(), source })
+}
+
+/// Where events are told.
+fn listener(config: &Config) -> Result<Option<Listener>, StartError> {
+    let bind =
+        |listen| Listener::bind(listen).map_err(|source| StartError::Events { listen: listen.to_string(), source });
+    config.events.as_ref().map(bind).transpose()
+}
+
+/// What keeps the machines' histories, and what tells of them.
+fn watch(
+    config: &Config,
+    observations: Observations,
+    listener: Option<Listener>,
+) -> Result<(Control, Option<EventsServer>), StartError> {
+    // By any number another daemon's events are told from this one's.
+    let (publisher, feed) = feed(fastrand::u64(..));
+    let machines = Machines::new(config.machines_max, config.base_address, config.stall_limits);
+    let events = listener.map(|listener| EventsServer::start(listener, feed)).transpose();
+    Ok((Control::new(observations, machines, publisher), events.map_err(StartError::Runtime)?))
 }
 
 /// Finds the interface, and whatever is in the way on it.

@@ -3,26 +3,22 @@
 use std::{
     hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crossbeam_queue::ArrayQueue;
 
 use crate::{
-    policy::BootStage,
     respond::Observation,
     tftp,
-    wire::{DUID_MAX, MacAddr, dhcpv6::MessageType},
+    wire::{DUID_MAX, dhcpv6::MessageType},
 };
 
 /// Observations on their way: more than all workers make between two looks at them, when every machine of a room is news at once.
 const QUEUE: usize = 8192;
 
-/// Machines that a worker remembers having told of.
-const TOLD: usize = 1 << 15;
-
-/// How often what is no news is told all the same: whoever renews its address has been seen.
-const TELL_AGAIN: Duration = Duration::from_mins(10);
+/// Places where a worker remembers what it has told of machines, a word each.
+const TOLD: usize = 1 << 17;
 
 /// The queue between the workers and the control plane.
 #[derive(Clone)]
@@ -51,42 +47,46 @@ impl Observations {
     }
 }
 
-/// An observation of a fixed size: it leaves a worker without taking memory.
-pub(super) enum Sighting {
+/// Something that was seen, and when. Of a fixed size: it leaves a worker without taking memory.
+pub(super) struct Sighting {
+    pub(super) at: Instant,
+    pub(super) seen: Seen,
+}
+
+/// What was seen.
+pub(super) enum Seen {
     /// A message was answered.
-    Message(MessageSighting),
+    Message(SeenMessage),
     /// Something happened to a transfer.
     Transfer(tftp::Observation),
 }
 
-pub(super) struct MessageSighting {
-    mac: MacAddr,
-    kind: MessageType,
-    stage: BootStage,
+/// A message without what it borrows.
+pub(super) struct SeenMessage {
+    message: Observation<'static>,
     length: usize,
     client_id: [u8; DUID_MAX],
 }
 
-impl MessageSighting {
+impl SeenMessage {
     /// `None` where the DUID is longer than one can be, which no message's is.
     fn new(seen: &Observation<'_>) -> Option<Self> {
-        let Observation { mac, kind, stage, client_id: duid } = *seen;
+        let length = seen.client_id.len();
         let mut client_id = [0; DUID_MAX];
-        client_id.get_mut(..duid.len())?.copy_from_slice(duid);
-        Some(Self { mac, kind, stage, length: duid.len(), client_id })
+        client_id.get_mut(..length)?.copy_from_slice(seen.client_id);
+        Some(Self { message: Observation { client_id: &[], ..*seen }, length, client_id })
     }
 
     pub(super) fn observation(&self) -> Observation<'_> {
-        let client_id = self.client_id.get(..self.length).unwrap_or_default();
-        Observation { mac: self.mac, kind: self.kind, stage: self.stage, client_id }
+        Observation { client_id: self.client_id.get(..self.length).unwrap_or_default(), ..self.message }
     }
 }
 
 /// A worker's end of the queue.
 pub(super) struct Observer {
     queue: Arc<ArrayQueue<Sighting>>,
-    /// At the place of each machine the hash of what was told of it last. What two machines that share a place cost is that they are
-    /// told of more often.
+    /// At the place of each machine in each stage [what it has said last](Told). What two that share a place cost is that they are told of
+    /// more often.
     told: Box<[u64]>,
     begun: Instant,
     hasher: RandomState,
@@ -96,35 +96,40 @@ pub(super) struct Observer {
 impl Observer {
     /// Tells what is news, without waiting: what finds the queue full is dropped and counted.
     pub(super) fn tell(&mut self, seen: &Observation<'_>, now: Instant) {
-        if !self.is_news(seen, now) {
-            return;
-        }
-        if MessageSighting::new(seen).is_none_or(|sighting| self.queue.push(Sighting::Message(sighting)).is_err()) {
-            self.dropped += 1;
+        if self.is_news(seen, now)
+            && let Some(message) = SeenMessage::new(seen)
+        {
+            self.push(Sighting { at: now, seen: Seen::Message(message) });
         }
     }
 
     /// Tells of a transfer, likewise. All of that is news.
-    pub(super) fn tell_transfer(&mut self, seen: tftp::Observation) {
-        if self.queue.push(Sighting::Transfer(seen)).is_err() {
-            self.dropped += 1;
-        }
+    pub(super) fn tell_transfer(&mut self, seen: tftp::Observation, now: Instant) {
+        self.push(Sighting { at: now, seen: Seen::Transfer(seen) });
     }
 
-    /// Was it something else that was told of this machine last, or long ago? A Decline is always news.
+    fn push(&mut self, sighting: Sighting) {
+        self.dropped += u64::from(self.queue.push(sighting).is_err());
+    }
+
+    /// Is it another machine, DUID or kind of message than was told of last here? Or else another message, in another second: nobody boots
+    /// twice in one, and who asks for the fun of it is not to keep others from being heard. A Decline is always news.
     fn is_news(&mut self, seen: &Observation<'_>, now: Instant) -> bool {
         let hash = |parts: &[&[u8]]| {
             let mut hasher: DefaultHasher = self.hasher.build_hasher();
             parts.iter().for_each(|part| hasher.write(part));
             hasher.finish()
         };
-        let place = hash(&[&seen.mac.0]);
-        let period = now.saturating_duration_since(self.begun).as_secs() / TELL_AGAIN.as_secs();
-        let what = hash(&[&seen.mac.0, &[seen.stage as u8], &period.to_ne_bytes(), seen.client_id]);
+        let who = [&seen.mac.0[..], &[seen.stage as u8, seen.kind as u8]];
+        let second = now.saturating_duration_since(self.begun).as_secs();
+        let news = Told::new(hash(&[who[0], who[1], seen.client_id]), hash(&[&seen.transaction]), second);
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
-        let told = self.told.get_mut(place as usize % TOLD);
-        let before = told.map(|told| std::mem::replace(told, what));
-        before != Some(what) || seen.kind == MessageType::Decline
+        let Some(told) = self.told.get_mut(hash(&who) as usize % TOLD) else { return true };
+        let is_news = news.is_news_after(Told(*told)) || seen.kind == MessageType::Decline;
+        if is_news {
+            *told = news.0;
+        }
+        is_news
     }
 
     pub(super) fn dropped(&self) -> u64 {
@@ -132,31 +137,68 @@ impl Observer {
     }
 }
 
+/// What a worker told last at a place: hashes of who has said it, 24 bits, and of what it was, 24 bits, and the second, 16 bits.
+#[derive(Clone, Copy)]
+struct Told(u64);
+
+impl Told {
+    fn new(who: u64, what: u64, second: u64) -> Self {
+        Self(who << 40 | what >> 40 << 16 | second & 0xffff)
+    }
+
+    fn is_news_after(self, last: Self) -> bool {
+        let differ = self.0 ^ last.0;
+        let [who, what, second] = [differ >> 40, differ >> 16 & 0xff_ffff, differ & 0xffff];
+        who != 0 || what != 0 && second != 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn the_same_of_the_same_machine_is_told_once_and_a_decline_each_time() {
+    use super::*;
+    use crate::{policy::BootStage, wire::MacAddr};
+
+    const SEEN: Observation<'_> = Observation {
+        mac: MacAddr([2, 0, 0, 0, 0, 1]),
+        kind: MessageType::Solicit,
+        stage: BootStage::Pxe,
+        client_id: b"\0\x04one",
+        transaction: [0, 0, 1],
+        is_told_boot_file: false,
+        is_firmware: true,
+    };
+
+    /// Which of these are told, each at its millisecond.
+    fn told(sequence: &[(u64, Observation<'_>)]) -> Vec<bool> {
         let observations = Observations::new();
         let mut observer = observations.observer();
-        let seen = |kind, stage, client_id| Observation { mac: MacAddr([2, 0, 0, 0, 0, 1]), kind, stage, client_id };
-        let one = seen(MessageType::Solicit, BootStage::Pxe, b"\0\x04one");
-        let other = seen(MessageType::Solicit, BootStage::Pxe, b"\0\x04other");
-        let later = seen(MessageType::Solicit, BootStage::Ipxe, b"\0\x04one");
-        let decline = seen(MessageType::Decline, BootStage::Ipxe, b"\0\x04one");
-        let now = Instant::now();
-        for seen in [one, one, other, one, later, later, decline, decline] {
-            observer.tell(&seen, now);
-        }
-        for expected in [one, other, one, later, decline, decline] {
-            assert!(matches!(observations.next(), Some(Sighting::Message(told)) if told.observation() == expected));
-        }
-        assert!(observations.next().is_none() && observer.dropped() == 0);
-        for (seconds, is_told) in [(1, false), (601, true), (1199, false), (1201, true)] {
-            observer.tell(&later, now + Duration::from_secs(seconds));
-            assert_eq!(observations.next().is_some(), is_told, "{seconds}");
-        }
+        let begun = observer.begun;
+        let tell = |(millisecond, seen): &(u64, Observation<'_>)| {
+            observer.tell(seen, begun + Duration::from_millis(*millisecond));
+            observations.next().is_some_and(
+                |sighting| matches!(sighting.seen, Seen::Message(message) if message.observation() == *seen),
+            )
+        };
+        sequence.iter().map(tell).collect()
+    }
+
+    #[test]
+    fn who_asks_again_is_told_of_once_and_who_asks_anew_once_a_second() {
+        let anew = |number| Observation { transaction: [0, 0, number], ..SEEN };
+        let sequence = [(0, SEEN), (5000, SEEN), (5001, anew(2)), (5002, anew(3)), (6000, anew(4)), (9000, anew(4))];
+        assert_eq!(told(&sequence), [true, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn each_kind_of_message_stage_and_duid_is_news_and_a_decline_each_time() {
+        let request = Observation { kind: MessageType::Request, ..SEEN };
+        let ipxe = Observation { stage: BootStage::Ipxe, ..SEEN };
+        let other = Observation { client_id: b"\0\x04other", ..SEEN };
+        let decline = Observation { kind: MessageType::Decline, ..SEEN };
+        let sequence = [SEEN, request, ipxe, SEEN, request, other, SEEN, decline, decline].map(|seen| (0, seen));
+        assert_eq!(told(&sequence), [true, true, true, false, false, true, true, true, true]);
     }
 
     #[test]
@@ -167,7 +209,7 @@ mod tests {
             let kind = MessageType::Decline;
             let [.., high, low] = number.to_be_bytes();
             let mac = MacAddr([2, 0, 0, 0, high, low]);
-            observer.tell(&Observation { mac, kind, stage: BootStage::Other, client_id: &[] }, Instant::now());
+            observer.tell(&Observation { mac, kind, ..SEEN }, Instant::now());
         }
         assert_eq!((observations.len(), observer.dropped()), (QUEUE, 1));
     }

@@ -56,8 +56,8 @@ pub const RESERVE: usize = 64;
 const TURN: usize = 16;
 /// How long a client may say nothing after its request before another may have its place.
 const UNHEARD: Duration = Duration::from_secs(1);
-/// Bytes between two marks of a transfer's progress.
-pub const MARK: u64 = 5 << 20;
+/// After so long it is told that a slow one still moves.
+const TELL_AGAIN: Duration = Duration::from_secs(2);
 /// What a client says in answer to an OACK that told it all it wanted to know (RFC 2347; EDK2 `Mtftp6RrqHandleOack`).
 const OPTION_NEGOTIATION: u16 = ErrorCode::OptionNegotiation as u16;
 
@@ -279,7 +279,7 @@ impl Tftp {
             Acknowledged::Nothing => self.counters.duplicate(),
             Acknowledged::More { resent } => {
                 self.counters.resent(resent);
-                if let Some(sent) = session.passed_mark() {
+                if let Some(sent) = session.news(scene.now) {
                     (scene.observe)(session.observation(Happening::Sending { sent }));
                 }
                 self.table.make_ready(number);
@@ -302,7 +302,7 @@ impl Tftp {
             Happening::SizeProbe
         } else {
             self.counters.ended_by_client();
-            Happening::Failed(Failure::Client(code))
+            Happening::Failed { sent: session.arrived(), failure: Failure::Client(code) }
         };
         (scene.observe)(session.observation(happening));
         self.remove(number);
@@ -396,7 +396,7 @@ impl Tftp {
             Happening::Complete
         } else {
             self.counters.given_up();
-            Happening::Failed(Failure::Silence)
+            Happening::Failed { sent: session.arrived(), failure: Failure::Silence }
         };
         (scene.observe)(session.observation(happening));
         self.remove(number);

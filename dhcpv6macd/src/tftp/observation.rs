@@ -27,7 +27,7 @@ pub enum Happening {
     Requested,
     /// The client wanted to know how long the file is, and that was all.
     SizeProbe,
-    /// So many bytes have arrived, [some more](super::MARK) than when that was told last.
+    /// The client takes part, and so many bytes have arrived: told at first, at each [mark](crate::event::MARK), and of slow ones now and then.
     Sending {
         /// Bytes of the file.
         sent: u64,
@@ -35,7 +35,12 @@ pub enum Happening {
     /// All of it was sent.
     Complete,
     /// It has ended, and something is missing.
-    Failed(Failure),
+    Failed {
+        /// Bytes of the file that have arrived.
+        sent: u64,
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// Why a transfer has ended.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{
-    MARK,
+    TELL_AGAIN,
     cursor::Cursor,
     name::FileName,
     observation::{Happening, Observation},
@@ -13,9 +13,12 @@ use super::{
     timing::Timing,
     waiting::Asked,
 };
-use crate::wire::{
-    Headers, MacAddr, NoSpace,
-    tftp::{DATA_HEADER, write_data_header, write_option_acknowledgement},
+use crate::{
+    event::MARK,
+    wire::{
+        Headers, MacAddr, NoSpace,
+        tftp::{DATA_HEADER, write_data_header, write_option_acknowledgement},
+    },
 };
 
 /// A transfer: what was sent, what of it has arrived, and where the rest is.
@@ -29,8 +32,8 @@ pub(super) struct Session {
     client: MacAddr,
     /// When it asked.
     begun: Instant,
-    /// Marks of progress that were passed.
-    marks: u64,
+    /// Bytes that had arrived when that was told last.
+    told: Option<(u64, Instant)>,
     /// What is under way before the first block.
     greeting: Greeting,
     /// Blocks that have arrived.
@@ -85,7 +88,7 @@ impl Session {
             terms,
             client: asked.client,
             begun: asked.since,
-            marks: 0,
+            told: None,
             greeting: if terms.are_granted() { Greeting::Owed } else { Greeting::Over },
             acknowledged: 0,
             sent: 0,
@@ -126,11 +129,19 @@ impl Session {
         Observation { mac, name: self.name, total, begun: self.begun, happening }
     }
 
-    /// Bytes of the file that have arrived, where they have passed another mark since this was asked last.
-    pub(super) fn passed_mark(&mut self) -> Option<u64> {
-        let arrived = self.arrived.offset() as u64;
-        let marks = arrived / MARK;
-        (std::mem::replace(&mut self.marks, marks) < marks).then_some(arrived)
+    /// Bytes of the file that have arrived.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.offset() as u64
+    }
+
+    /// The same, where that is worth telling: for the first time, past another mark, or after a while.
+    pub(super) fn news(&mut self, now: Instant) -> Option<u64> {
+        let arrived = self.arrived();
+        let is_news = self.told.is_none_or(|(told, then)| arrived / MARK > told / MARK || now >= then + TELL_AGAIN);
+        is_news.then(|| {
+            self.told = Some((arrived, now));
+            arrived
+        })
     }
 
     /// May something be sent before something arrives?

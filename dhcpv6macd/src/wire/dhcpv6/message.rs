@@ -166,7 +166,12 @@ impl<'a> Message<'a> {
     /// Did the client ask for this option (RFC 9915 section 21.7)?
     #[must_use]
     pub fn requests(&self, code: OptionCode) -> bool {
-        self.requested.as_chunks::<2>().0.iter().any(|number| u16::from_be_bytes(*number) == code.0)
+        self.requested().any(|requested| requested == code)
+    }
+
+    /// The options that the client asks for.
+    pub fn requested(&self) -> impl Iterator<Item = OptionCode> + use<'a> {
+        self.requested.as_chunks::<2>().0.iter().map(|number| OptionCode(u16::from_be_bytes(*number)))
     }
 
     /// Its identity associations, in order.

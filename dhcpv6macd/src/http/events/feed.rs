@@ -1,0 +1,324 @@
+//! Events on their way to whoever watches: written once, read by as many as like to, kept for those who come back.
+//!
+//! One publishes, a batch at a time, and waits for nobody. Each subscriber has a place of its own in what is kept; who falls so far behind
+//! that its place is gone is told everything anew.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    io::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{event::Change, wire::MacAddr};
+
+/// Bytes of events that are kept for those who come back, or are slow.
+const KEPT_MAX: usize = 16 << 20;
+/// Questions on their way to the one who knows all machines.
+const QUESTIONS_MAX: usize = 1024;
+
+/// The number of an event since the daemon's start, and of which daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventId {
+    epoch: u64,
+    number: u64,
+}
+
+/// As it stands in `id:` and `Last-Event-ID`.
+impl fmt::Display for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:x}-{}", self.epoch, self.number)
+    }
+}
+
+impl EventId {
+    fn parse(text: &str) -> Option<Self> {
+        let (epoch, number) = text.split_once('-')?;
+        Some(Self { epoch: u64::from_str_radix(epoch, 16).ok()?, number: number.parse().ok()? })
+    }
+}
+
+/// Some events, as they go out.
+#[derive(Debug)]
+pub struct Batch {
+    /// Number of the first.
+    first: u64,
+    text: Bytes,
+    /// Of each event its machine, and where its text ends.
+    events: Vec<(MacAddr, usize)>,
+}
+
+impl Batch {
+    fn end(&self) -> u64 {
+        self.first + self.events.len() as u64
+    }
+
+    /// The text from an event on, of one machine or of all.
+    fn text(&self, from: u64, of: Option<MacAddr>) -> Bytes {
+        let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let start =
+            |index: usize| index.checked_sub(1).and_then(|before| self.events.get(before)).map_or(0, |event| event.1);
+        let Some(of) = of else { return self.text.slice(start(skipped)..) };
+        let mut text = BytesMut::new();
+        for (index, (mac, end)) in self.events.iter().enumerate().skip(skipped) {
+            if *mac == of {
+                text.extend_from_slice(self.text.get(start(index)..*end).unwrap_or_default());
+            }
+        }
+        text.freeze()
+    }
+}
+
+/// Everything that is known, or one machine, and where in the events that was.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// JSON.
+    pub json: Bytes,
+    /// The number of the first event that is not in it.
+    pub next: u64,
+}
+
+/// A question to the one who knows all machines.
+#[derive(Debug)]
+pub struct Question {
+    /// Which machine it is about; `None` for all.
+    pub about: Option<MacAddr>,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Snapshot>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    epoch: u64,
+    kept: Mutex<Kept>,
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    batches: VecDeque<Arc<Batch>>,
+    bytes: usize,
+}
+
+impl Shared {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing in there is ever half done.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn newest(&self) -> u64 {
+        *self.newest.borrow()
+    }
+}
+
+/// The end of whoever publishes, and answers.
+#[derive(Debug)]
+pub struct Publisher {
+    shared: Arc<Shared>,
+    questions: mpsc::Receiver<Question>,
+}
+
+/// The end of whoever subscribes, and asks.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    shared: Arc<Shared>,
+    questions: mpsc::Sender<Question>,
+}
+
+/// Both ends. The epoch tells one daemon's events from the next one's.
+#[must_use]
+pub fn feed(epoch: u64) -> (Publisher, Feed) {
+    let shared = Arc::new(Shared { epoch, kept: Mutex::default(), newest: watch::Sender::new(0) });
+    let (asking, asked) = mpsc::channel(QUESTIONS_MAX);
+    (Publisher { shared: Arc::clone(&shared), questions: asked }, Feed { shared, questions: asking })
+}
+
+impl Publisher {
+    /// The number of the next event.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.shared.newest()
+    }
+
+    /// Tells of these, in this order.
+    pub fn publish(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let batch = self.batch(changes);
+        let end = batch.end();
+        {
+            let mut kept = self.shared.kept();
+            kept.bytes += batch.text.len();
+            kept.batches.push_back(Arc::new(batch));
+            while kept.bytes > KEPT_MAX
+                && let Some(oldest) = kept.batches.pop_front()
+            {
+                kept.bytes -= oldest.text.len();
+            }
+        }
+        self.shared.newest.send_replace(end);
+    }
+
+    fn batch(&self, changes: &[Change]) -> Batch {
+        let first = self.next();
+        let mut text = Vec::new();
+        let mut events = Vec::with_capacity(changes.len());
+        for (number, change) in (first..).zip(changes) {
+            let id = EventId { epoch: self.shared.epoch, number };
+            // Memory takes everything, and nothing in a change is no JSON.
+            let written = write!(text, "id: {id}\ndata: ").is_ok() && serde_json::to_writer(&mut text, change).is_ok();
+            debug_assert!(written, "{change:?}");
+            text.extend_from_slice(b"\n\n");
+            events.push((change.mac, text.len()));
+        }
+        Batch { first, text: text.into(), events }
+    }
+
+    /// Waits for a question.
+    pub async fn question(&mut self) -> Question {
+        match self.questions.recv().await {
+            Some(question) => question,
+            // Nobody can ask any more.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Feed {
+    /// Asks for everything that is known, or for one machine. `None` where the daemon ends.
+    pub async fn ask(&self, about: Option<MacAddr>) -> Option<Snapshot> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(Question { about, answer }).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// A subscriber's place behind a snapshot.
+    #[must_use]
+    pub fn behind(&self, snapshot: &Snapshot, of: Option<MacAddr>) -> Place {
+        self.place(snapshot.next, of)
+    }
+
+    /// A subscriber's place behind the event that it has heard last, by its [`EventId`]; `None` where nobody knows that any more.
+    #[must_use]
+    pub fn after(&self, last: &str, of: Option<MacAddr>) -> Option<Place> {
+        let id = EventId::parse(last).filter(|id| id.epoch == self.shared.epoch)?;
+        let next = id.number.checked_add(1)?;
+        let oldest = self.shared.kept().batches.front().map_or_else(|| self.shared.newest(), |batch| batch.first);
+        (oldest..=self.shared.newest()).contains(&next).then(|| self.place(next, of))
+    }
+
+    fn place(&self, next: u64, of: Option<MacAddr>) -> Place {
+        Place { shared: Arc::clone(&self.shared), newest: self.shared.newest.subscribe(), next, of }
+    }
+}
+
+/// How far a subscriber has read.
+#[derive(Debug)]
+pub struct Place {
+    shared: Arc<Shared>,
+    newest: watch::Receiver<u64>,
+    next: u64,
+    of: Option<MacAddr>,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Events; none of them may be of the machine that was asked for.
+    Events(Bytes),
+    /// Nothing for now.
+    Nothing,
+    /// What came next is not kept any more: so many events are gone.
+    Gone(u64),
+}
+
+impl Place {
+    /// The id of the event that was read last.
+    #[must_use]
+    pub fn last(&self) -> Option<EventId> {
+        Some(EventId { epoch: self.shared.epoch, number: self.next.checked_sub(1)? })
+    }
+
+    /// Reads on.
+    pub fn read(&mut self) -> Next {
+        let batch = {
+            let kept = self.shared.kept();
+            let index = kept.batches.partition_point(|batch| batch.end() <= self.next);
+            match kept.batches.get(index) {
+                None => return Next::Nothing,
+                Some(batch) if batch.first > self.next => return Next::Gone(self.shared.newest() - self.next),
+                Some(batch) => Arc::clone(batch),
+            }
+        };
+        let text = batch.text(self.next, self.of);
+        self.next = batch.end();
+        Next::Events(text)
+    }
+
+    /// Waits until there may be more; for ever where the daemon ends.
+    pub async fn more(&mut self) {
+        let next = self.next;
+        if self.newest.wait_for(|newest| *newest > next).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, EventKind};
+
+    fn change(number: u8) -> Change {
+        let event =
+            Event { kind: EventKind::Resumed, time: jiff::Timestamp::UNIX_EPOCH, is_repeated: false, detail: None };
+        Change { mac: MacAddr([2, 0, 0, 0, 0, number]), address: "::1".parse().unwrap(), event }
+    }
+
+    fn ids(text: &Next) -> Vec<String> {
+        let Next::Events(text) = text else { panic!("{text:?}") };
+        let lines = str::from_utf8(text).unwrap().lines().filter_map(|line| line.strip_prefix("id: "));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn everybody_reads_everything_in_order_and_one_machine_by_itself() {
+        let (publisher, feed) = feed(10);
+        let mut all = feed.place(0, None);
+        let mut one = feed.place(0, Some(change(2).mac));
+        assert_eq!(all.read(), Next::Nothing);
+        publisher.publish(&[change(1), change(2)]);
+        publisher.publish(&[change(3), change(2)]);
+        assert_eq!([ids(&all.read()), ids(&all.read())], [["a-0", "a-1"], ["a-2", "a-3"]]);
+        assert_eq!([ids(&one.read()), ids(&one.read())], [["a-1"], ["a-3"]]);
+        assert_eq!((all.read(), one.read()), (Next::Nothing, Next::Nothing));
+        assert_eq!(ids(&feed.after("a-0", None).unwrap().read()), ["a-1"], "from the middle of a batch");
+    }
+
+    #[test]
+    fn who_comes_back_goes_on_where_it_was_and_a_stranger_does_not() {
+        let (publisher, feed) = feed(10);
+        publisher.publish(&[change(1), change(2)]);
+        assert_eq!(feed.after("a-1", None).unwrap().read(), Next::Nothing);
+        for last in ["b-1", "a-2", "a-18446744073709551615", "a", "-", "", "a-x"] {
+            assert!(feed.after(last, None).is_none(), "{last}");
+        }
+    }
+
+    #[test]
+    fn who_falls_too_far_behind_is_told_so() {
+        let (publisher, feed) = feed(10);
+        publisher.publish(&[change(1)]);
+        let mut slow = feed.place(0, None);
+        let many = vec![change(2); 10_000];
+        let batches = KEPT_MAX / (10_000 * 150) + 2;
+        (0..batches).for_each(|_| publisher.publish(&many));
+        assert_eq!(slow.read(), Next::Gone(1 + 10_000 * batches as u64));
+        assert!(feed.after("a-0", None).is_none());
+        assert!(feed.shared.kept().bytes <= KEPT_MAX);
+    }
+}

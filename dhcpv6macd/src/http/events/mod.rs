@@ -1,0 +1,115 @@
+//! The events server: what happens to machines as Server-Sent Events (WHATWG HTML section 9.2), what is known of them as JSON, and the
+//! live page.
+
+pub mod feed;
+mod stream;
+
+use std::{convert::Infallible, io, net::IpAddr, pin::Pin};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+    service::Service,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::feed::Feed;
+use super::connection::{Opened, Serve, Version};
+use crate::wire::MacAddr;
+
+/// What is answered with.
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// The event that a subscriber has heard last (WHATWG HTML section 9.2.4).
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What the events server serves.
+#[derive(Clone, Debug)]
+pub struct Events {
+    /// Where it comes from.
+    pub feed: Feed,
+}
+
+impl<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static> Serve<Stream> for Events {
+    type Io = Stream;
+    type Body = Body;
+    type Service = Self;
+
+    async fn open(&self, stream: Stream, _: Option<IpAddr>) -> io::Result<Opened<Stream, Self>> {
+        Ok(Opened { io: stream, service: self.clone(), version: Version::Http1 })
+    }
+}
+
+impl Service<Request<Incoming>> for Events {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let events = self.clone();
+        Box::pin(async move { Ok(events.answer(&request).await) })
+    }
+}
+
+impl Events {
+    async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "there is nothing here but to GET\n");
+            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refusal;
+        }
+        match request.uri().path() {
+            "/events" => self.stream(request),
+            "/machines" => self.machines(None).await,
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/version" => text(StatusCode::OK, concat!("dhcpv6macd ", env!("CARGO_PKG_VERSION"), "\n")),
+            path => match path.strip_prefix("/machines/").map(str::parse) {
+                Some(Ok(mac)) => self.machines(Some(mac)).await,
+                Some(Err(_)) => text(StatusCode::NOT_FOUND, "no MAC; write one such as 52:54:00:12:34:56\n"),
+                None => text(StatusCode::NOT_FOUND, "there are /, /events, /machines, /healthz and /version\n"),
+            },
+        }
+    }
+
+    /// What is known of all machines, or of one.
+    async fn machines(&self, about: Option<MacAddr>) -> Response<Body> {
+        match self.feed.ask(about).await {
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "the daemon ends\n"),
+            Some(snapshot) if snapshot.json == "null" => text(StatusCode::NOT_FOUND, "nobody has seen this machine\n"),
+            Some(snapshot) => response(StatusCode::OK, "application/json", Full::new(snapshot.json).boxed_unsync()),
+        }
+    }
+
+    fn stream<B>(&self, request: &Request<B>) -> Response<Body> {
+        let of = match machine(request.uri().query()) {
+            Ok(of) => of,
+            Err(()) => return text(StatusCode::BAD_REQUEST, "mac= is no MAC; write one such as 52:54:00:12:34:56\n"),
+        };
+        let last = request.headers().get(LAST_EVENT_ID).and_then(|last| last.to_str().ok());
+        let body = stream::body(self.feed.clone(), of, last);
+        response(StatusCode::OK, "text/event-stream", body)
+    }
+}
+
+/// The machine that a query names.
+fn machine(query: Option<&str>) -> Result<Option<MacAddr>, ()> {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let Some((_, mac)) = pairs.find(|(name, _)| *name == "mac") else { return Ok(None) };
+    mac.replace("%3A", ":").replace("%3a", ":").parse().map(Some).map_err(|_| ())
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    response(status, "text/plain; charset=utf-8", Full::new(Bytes::from_static(text.as_bytes())).boxed_unsync())
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

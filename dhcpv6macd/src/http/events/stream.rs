@@ -1,0 +1,98 @@
+//! What one subscriber hears: everything that is known, then what happens, with no gap in between.
+
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use tokio::time::timeout;
+
+use super::{
+    Body,
+    feed::{Feed, Next, Place},
+};
+use crate::wire::MacAddr;
+
+/// How long nothing is said at most: who hears less takes the connection for broken.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long a subscriber waits before it comes back.
+const RETRY: &str = "retry: 3000\n\n";
+
+/// A subscriber.
+struct Subscriber {
+    feed: Feed,
+    of: Option<MacAddr>,
+    /// Ready to be heard.
+    pending: VecDeque<Bytes>,
+    state: State,
+}
+
+enum State {
+    /// It has heard nothing yet, and where it goes on if it was here before.
+    New(Option<Place>),
+    /// It is to hear everything that is known, and why.
+    Behind(String),
+    /// It has heard everything up to here.
+    There(Place),
+}
+
+/// Everything that a subscriber hears, as long as it listens.
+pub(super) fn body(feed: Feed, of: Option<MacAddr>, last: Option<&str>) -> Body {
+    let place = last.and_then(|last| feed.after(last, of));
+    let subscriber = Subscriber { feed, of, pending: VecDeque::new(), state: State::New(place) };
+    let frames = unfold(subscriber, async |mut subscriber| {
+        let text = subscriber.hear().await?;
+        Some((Ok::<_, Infallible>(Frame::data(text)), subscriber))
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+impl Subscriber {
+    /// What it hears next; `None` where the daemon ends.
+    async fn hear(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(text) = self.pending.pop_front() {
+                return Some(text);
+            }
+            match &mut self.state {
+                State::New(place) => {
+                    self.state = match place.take() {
+                        Some(place) => State::There(place),
+                        None => State::Behind(String::new()),
+                    };
+                    return Some(Bytes::from_static(RETRY.as_bytes()));
+                }
+                State::Behind(why) => {
+                    let why = std::mem::take(why);
+                    self.everything(&why).await?;
+                }
+                State::There(place) => match place.read() {
+                    // Of other machines.
+                    Next::Events(text) if text.is_empty() => {}
+                    Next::Events(text) => return Some(text),
+                    Next::Gone(count) => {
+                        self.state = State::Behind(format!(": too slow for {count} events, all anew\n"));
+                    }
+                    Next::Nothing => {
+                        if timeout(HEARTBEAT, place.more()).await.is_err() {
+                            return Some(Bytes::from_static(b": still here\n\n"));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    async fn everything(&mut self, why: &str) -> Option<()> {
+        let snapshot = self.feed.ask(self.of).await?;
+        let place = self.feed.behind(&snapshot, self.of);
+        let id = place.last().map_or_else(String::new, |last| format!("id: {last}\n"));
+        self.state = State::There(place);
+        // The same bytes for all who hear them.
+        let frame = [format!("{why}{id}data: ").into(), snapshot.json, Bytes::from_static(b"\n\n")];
+        self.pending.extend(frame);
+        Some(())
+    }
+}

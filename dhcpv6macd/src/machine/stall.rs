@@ -1,0 +1,97 @@
+//! How long a machine may stay in a step of its boot, and what it is waited for there.
+
+use std::time::Duration;
+
+use crate::event::{Protocol, Step, TransferState};
+
+/// How long machines may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StallLimits {
+    limits: [Duration; Step::ALL.len()],
+    /// Is it this daemon that serves what boot URLs name? Where it is another, nobody sees whether a machine loads it.
+    pub serves_boot_files: bool,
+}
+
+impl Default for StallLimits {
+    fn default() -> Self {
+        let limits = Step::ALL.map(|step| {
+            Duration::from_secs(match step {
+                Step::FirmwareInit | Step::ServeIpxeOverTftp | Step::HttpFetchUki => 10,
+                Step::HttpBoot | Step::PointPxeToIpxeOverTftp | Step::PointIpxeToHttpBoot => 30,
+                Step::ServedIpxeOverTftp => 60,
+                Step::Init | Step::OsInit => 300,
+            })
+        });
+        Self { limits, serves_boot_files: false }
+    }
+}
+
+/// Where a machine is, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standstill {
+    pub(super) step: Step,
+    /// Of the transfer that it has begun last: how it is going, bytes that have gone, and that there are.
+    pub(super) transfer: Option<(Protocol, TransferState, u64, u64)>,
+    /// How long it has not moved.
+    pub(super) for_so_long: Duration,
+}
+
+impl StallLimits {
+    /// How long a machine may stay in this step; of [`Step::OsInit`] how long until it gets there, once it has loaded everything.
+    #[must_use]
+    pub fn of(&self, step: Step) -> Duration {
+        self.limits.get(step as usize).copied().unwrap_or(Duration::MAX)
+    }
+
+    /// Sets the same.
+    pub fn set(&mut self, step: Step, limit: Duration) {
+        if let Some(place) = self.limits.get_mut(step as usize) {
+            *place = limit;
+        }
+    }
+
+    /// Why a machine stands still for too long, in words, if it does.
+    pub(super) fn reason(&self, standstill: &Standstill) -> Option<String> {
+        let (limit, words) = self.awaited(standstill)?;
+        (standstill.for_so_long >= limit).then(|| format!("{words} for {}", in_words(limit)))
+    }
+
+    fn awaited(&self, standstill: &Standstill) -> Option<(Duration, String)> {
+        let step = standstill.step;
+        let next = |words: &str| Some((self.of(step), words.to_owned()));
+        match step {
+            // Nothing is known of a machine that has no more to do.
+            Step::Init | Step::OsInit => None,
+            Step::FirmwareInit => next("Advertise sent, no Request"),
+            Step::PointPxeToIpxeOverTftp => next("told where iPXE is, no TFTP request"),
+            Step::ServedIpxeOverTftp => next("iPXE loaded, no message from it"),
+            Step::HttpBoot | Step::PointIpxeToHttpBoot if self.serves_boot_files => next("boot URL sent, no GET"),
+            Step::HttpBoot | Step::PointIpxeToHttpBoot => self.no_system("boot URL sent"),
+            Step::ServeIpxeOverTftp => Some((self.of(step), transferring("TFTP", standstill))),
+            Step::HttpFetchUki => match standstill.transfer {
+                Some((_, TransferState::Complete, ..)) => self.no_system("file loaded"),
+                _ => Some((self.of(step), transferring("GET", standstill))),
+            },
+        }
+    }
+
+    fn no_system(&self, done: &str) -> Option<(Duration, String)> {
+        Some((self.of(Step::OsInit), format!("{done}, no operating system")))
+    }
+}
+
+fn transferring(what: &str, standstill: &Standstill) -> String {
+    match standstill.transfer {
+        Some((_, TransferState::Error, ..)) => format!("{what} failed, nothing more"),
+        Some((_, _, sent, total)) if total > 0 => {
+            let percent = u128::from(sent.min(total)) * 100 / u128::from(total);
+            format!("{what} at {percent} %, no byte")
+        }
+        _ => format!("{what} begun, no byte"),
+    }
+}
+
+fn in_words(limit: Duration) -> String {
+    let seconds = limit.as_secs();
+    if seconds >= 120 && seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}

@@ -1,0 +1,117 @@
+//! The events server: a thread of its own, so that neither many who watch nor slow ones hold up the control plane.
+
+use std::{
+    fs, io,
+    net::TcpListener,
+    os::unix::{fs::FileTypeExt as _, net::UnixListener},
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::{net, runtime::Builder, sync::oneshot};
+
+use super::totals::Totals;
+use crate::{
+    config::EventsListen,
+    http::{
+        connection::{Counters, Limits, Server},
+        events::{Events, feed::Feed},
+    },
+};
+
+/// Who watches is a person or a program of theirs; a rack has some, and a wall of screens some more.
+const LIMITS: Limits = Limits {
+    connections: 4096,
+    connections_of_address: 4096,
+    header: Duration::from_secs(10),
+    idle: Duration::from_secs(60),
+};
+
+/// A place where connections come in.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Takes the place. A Unix socket that nobody listens on any more is replaced.
+    pub(super) fn bind(listen: &EventsListen) -> io::Result<Self> {
+        match listen {
+            EventsListen::Address(address) => {
+                let listener = TcpListener::bind(address)?;
+                listener.set_nonblocking(true)?;
+                Ok(Self::Tcp(listener))
+            }
+            EventsListen::Unix(path) => {
+                remove_left_over(path)?;
+                let listener = UnixListener::bind(path)?;
+                listener.set_nonblocking(true)?;
+                Ok(Self::Unix(listener))
+            }
+        }
+    }
+}
+
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// The thread that serves events.
+#[derive(Debug)]
+pub(super) struct EventsServer {
+    counters: Arc<Counters>,
+    thread: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl EventsServer {
+    /// Starts to serve.
+    pub(super) fn start(listener: Listener, feed: Feed) -> io::Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let server = Server::new(Events { feed }, LIMITS, Arc::clone(&counters));
+        let (stop, stopped) = oneshot::channel();
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::Builder::new().name("events".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(server, listener) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { counters, thread, stop })
+    }
+
+    /// Ends it, and adds what it has counted.
+    pub(super) fn stop(self, totals: &mut Totals) {
+        drop(self.stop);
+        // It has nothing to say that its counters do not.
+        drop(self.thread.join());
+        for (name, count) in self.counters.each() {
+            totals.add(name, count);
+        }
+    }
+}
+
+async fn serve(server: Server<Events>, listener: Listener) {
+    match listener {
+        Listener::Tcp(listener) => {
+            if let Ok(listener) = net::TcpListener::from_std(listener) {
+                server.run(listener).await;
+            }
+        }
+        Listener::Unix(listener) => {
+            if let Ok(listener) = net::UnixListener::from_std(listener) {
+                server.run(listener).await;
+            }
+        }
+    }
+}
