@@ -306,7 +306,7 @@ mod tests {
         // 5 MiB are worth telling, one more is not, and the end is.
         told.splice(7..7, ["http_fetch_uki+".to_owned(), "http_fetch_uki+".to_owned()]);
         assert_eq!(rack.told(), told);
-        let fetched = rack.timeline.events().nth(7).unwrap();
+        let fetched = rack.timeline.events().nth(6).unwrap();
         assert!(matches!(fetched.detail.as_deref(), Some(Detail::Transfer(transfer)) if transfer.state == Complete));
     }
 

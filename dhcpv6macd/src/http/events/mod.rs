@@ -11,13 +11,16 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue},
     service::Service,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::feed::Feed;
-use super::connection::{Opened, Serve, Version};
+use super::{
+    connection::{Opened, Serve, Version},
+    page::PAGE,
+};
 use crate::wire::MacAddr;
 
 /// What is answered with.
@@ -62,6 +65,7 @@ impl Events {
             return refusal;
         }
         match request.uri().path() {
+            "/" => page(),
             "/events" => self.stream(request),
             "/machines" => self.machines(None).await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
@@ -99,6 +103,16 @@ fn machine(query: Option<&str>) -> Result<Option<MacAddr>, ()> {
     let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let Some((_, mac)) = pairs.find(|(name, _)| *name == "mac") else { return Ok(None) };
     mac.replace("%3A", ":").replace("%3a", ":").parse().map(Some).map_err(|_| ())
+}
+
+/// The live page. It fetches nothing from anywhere else, and runs nothing that is not in it.
+fn page() -> Response<Body> {
+    const POLICY: &str = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                          img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let page = Full::new(Bytes::from_static(PAGE.as_bytes())).boxed_unsync();
+    let mut response = response(StatusCode::OK, "text/html; charset=utf-8", page);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Body> {
