@@ -139,7 +139,7 @@ fn a_file_goes_out_in_lock_step_byte_for_byte() {
     assert_eq!(server.say(1000, &acknowledgement(1)), [data(2, b"89")]);
     assert_eq!(server.say(1000, &acknowledgement(1)), [[0_u8; 0]; 0], "a second time");
     assert_eq!(server.say(1000, &acknowledgement(2)), [[0_u8; 0]; 0]);
-    assert_eq!(server.told, [Happening::Requested, Happening::Complete]);
+    assert_eq!(server.told, [Happening::Requested, Happening::Sending { sent: 0 }, Happening::Complete]);
     assert_eq!(server.answer(1000, &acknowledgement(2)).0, Err(Reason::TftpNoSession.into()));
     assert_eq!(server.wait(), None, "and nothing is left to do");
 }
@@ -205,7 +205,7 @@ fn a_lost_last_acknowledgement_costs_nothing() {
     server.say(1000, &request(""));
     server.say(1000, &acknowledgement(1));
     assert_eq!(std::iter::from_fn(|| server.wait()).count(), 5);
-    assert_eq!(server.told, [Happening::Requested, Happening::Complete]);
+    assert_eq!(server.told, [Happening::Requested, Happening::Sending { sent: 512 }, Happening::Complete]);
 }
 
 #[test]
@@ -235,12 +235,15 @@ fn a_session_more_than_there_is_room_for_hears_nothing() {
 }
 
 #[test]
-fn who_has_said_nothing_for_a_second_makes_room_and_who_reads_does_not() {
+fn who_has_taken_nothing_for_a_second_makes_room_and_who_reads_does_not() {
     let mut server = Transfers::new(bytes(10_000));
     server.say(1000, &request("blksize 8 "));
     server.say(1000, &acknowledgement(0));
+    server.say(1000, &acknowledgement(1));
     for port in 1..SESSIONS_MAX {
         server.say(1000 + port, &request("blksize 8 "));
+        // Whoever forges a request can forge that.
+        server.say(1000 + port, &acknowledgement(0));
     }
     server.now += Duration::from_millis(999);
     assert_eq!(server.answer(1004, &request("")).0, Err(Reason::TftpSessionsFull.into()));
@@ -264,7 +267,21 @@ fn a_request_that_comes_twice_is_one() {
     server.say(1000, &acknowledgement(0));
     server.say(1000, &acknowledgement(1));
     assert_eq!(server.say(1000, &request("blksize 8 ")).len(), 0, "the network was slow");
-    assert_eq!(server.told, [Happening::Requested]);
+    assert_eq!(server.told, [Happening::Requested, Happening::Sending { sent: 0 }]);
+}
+
+#[test]
+fn who_asks_for_something_else_or_long_after_begins_anew() {
+    let mut server = Transfers::new(bytes(10_000));
+    assert_eq!(server.say(1000, &request("tsize 0 ")), [b"\0\x06tsize\x0010000\0"]);
+    assert_eq!(server.say(1000, &request("blksize 8 ")), [b"\0\x06blksize\x008\0"], "other options");
+    let text = b"\0\x01file\0netascii\0blksize\08\0";
+    assert_eq!(server.say(1000, text), [b"\0\x06blksize\x008\0"], "another mode");
+    assert_eq!(server.say(1000, &acknowledgement(0)), [data(1, &bytes(8))]);
+    assert_eq!(server.say(1000, &acknowledgement(1)).len(), 1);
+    server.now += Duration::from_secs(1);
+    assert_eq!(server.say(1000, text), [b"\0\x06blksize\x008\0"], "the machine was reset");
+    assert_eq!(server.say(1000, &acknowledgement(0)), [data(1, &bytes(8))]);
 }
 
 #[test]

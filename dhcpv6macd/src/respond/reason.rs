@@ -15,6 +15,8 @@ pub enum Reason {
     TftpNoSession,
     /// A TFTP request, and no room for a session more.
     TftpSessionsFull,
+    /// A TFTP request, while it is looked for as many files as there is room for.
+    TftpLookupsFull,
     /// The Ethernet source is a group.
     MulticastMac,
     /// The Ethernet source is all zero.
@@ -56,11 +58,12 @@ impl Reason {
     pub const COUNT: usize = Self::OWN.len() + Malformed::ALL.len();
 
     /// All but the malformed ones.
-    const OWN: [Self; 21] = [
+    const OWN: [Self; 22] = [
         Self::NotOurs,
         Self::TftpNotServed,
         Self::TftpNoSession,
         Self::TftpSessionsFull,
+        Self::TftpLookupsFull,
         Self::MulticastMac,
         Self::ZeroMac,
         Self::OwnMac,
@@ -94,23 +97,24 @@ impl Reason {
             Self::TftpNotServed => 1,
             Self::TftpNoSession => 2,
             Self::TftpSessionsFull => 3,
-            Self::MulticastMac => 4,
-            Self::ZeroMac => 5,
-            Self::OwnMac => 6,
-            Self::OwnAddress => 7,
-            Self::RelayNotAllowed => 8,
-            Self::UnknownMac => 9,
-            Self::DeniedMac => 10,
-            Self::NotAllowedMac => 11,
-            Self::ForClients => 12,
-            Self::NoClientId => 13,
-            Self::NoServerId => 14,
-            Self::OtherServerId => 15,
-            Self::UnexpectedServerId => 16,
-            Self::Unicast => 17,
-            Self::UnexpectedAssociation => 18,
-            Self::NothingToConfirm => 19,
-            Self::ReplyTooLong => 20,
+            Self::TftpLookupsFull => 4,
+            Self::MulticastMac => 5,
+            Self::ZeroMac => 6,
+            Self::OwnMac => 7,
+            Self::OwnAddress => 8,
+            Self::RelayNotAllowed => 9,
+            Self::UnknownMac => 10,
+            Self::DeniedMac => 11,
+            Self::NotAllowedMac => 12,
+            Self::ForClients => 13,
+            Self::NoClientId => 14,
+            Self::NoServerId => 15,
+            Self::OtherServerId => 16,
+            Self::UnexpectedServerId => 17,
+            Self::Unicast => 18,
+            Self::UnexpectedAssociation => 19,
+            Self::NothingToConfirm => 20,
+            Self::ReplyTooLong => 21,
         };
         Malformed::ALL.len() + own
     }
@@ -124,6 +128,7 @@ impl Reason {
             Self::TftpNotServed => "drop_tftp_not_served",
             Self::TftpNoSession => "drop_tftp_no_session",
             Self::TftpSessionsFull => "drop_tftp_sessions_full",
+            Self::TftpLookupsFull => "drop_tftp_lookups_full",
             Self::MulticastMac => "drop_multicast_mac",
             Self::ZeroMac => "drop_zero_mac",
             Self::OwnMac => "drop_own_mac",

@@ -16,7 +16,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     tftp::{FileName, Found},
@@ -32,6 +32,9 @@ const WANTED_MAX: usize = 1024;
 const NAMES_MAX: usize = 8192;
 /// How long what was found is taken for true; then it is looked at again.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How often at most it is logged that a file cannot be had.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 /// A file by its name, for a machine.
 type Name = (MacAddr, FileName);
@@ -57,7 +60,7 @@ impl Shelf {
     pub(super) fn new(tree: Tree) -> io::Result<Self> {
         let ends = Ends { wanted: Arc::new(ArrayQueue::new(WANTED_MAX)), entries: Arc::default() };
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut keeper = Keeper { ends: ends.clone(), tree, contents: Contents::default() };
+        let mut keeper = Keeper { ends: ends.clone(), tree, contents: Contents::default(), told: None };
         let told = Arc::clone(&is_over);
         let keep = move || {
             while !told.load(Ordering::Acquire) {
@@ -115,6 +118,24 @@ struct Keeper {
     ends: Ends,
     tree: Tree,
     contents: Contents,
+    /// When it was logged last that a file cannot be had.
+    told: Option<Instant>,
+}
+
+/// Why a file is not in memory.
+enum NotRead {
+    /// There is none.
+    Missing,
+    /// For now.
+    NotNow(&'static str),
+    /// For good.
+    Never(io::Error),
+}
+
+impl From<io::Error> for NotRead {
+    fn from(error: io::Error) -> Self {
+        Self::Never(error)
+    }
 }
 
 impl Keeper {
@@ -137,15 +158,31 @@ impl Keeper {
     }
 
     fn find(&mut self, (mac, name): &Name) -> Found {
-        let found =
-            self.tree.file(*mac, name.file()).and_then(|file| self.contents.of(file).map_err(TreeError::Denied));
-        match found {
+        let found = self.tree.file(*mac, name.file()).map_err(|error| match error {
+            TreeError::Missing => NotRead::Missing,
+            TreeError::Denied(error) => NotRead::Never(error),
+        });
+        match found.and_then(|file| self.contents.of(file)) {
             Ok(bytes) => Found::File(bytes),
-            Err(TreeError::Missing) => Found::Missing,
-            Err(TreeError::Denied(error)) => {
-                debug!(%mac, file = name.file(), %error, "a file that is asked for cannot be had");
+            Err(NotRead::Missing) => Found::Missing,
+            Err(NotRead::NotNow(why)) => {
+                self.tell(*mac, name, why, "a file that is asked for cannot be had yet");
+                Found::Later
+            }
+            Err(NotRead::Never(error)) => {
+                self.tell(*mac, name, &error.to_string(), "a file that is asked for cannot be had");
                 Found::Denied
             }
+        }
+    }
+
+    /// A boot that stands still for want of a file is worth a line, as long as it is not every second's.
+    fn tell(&mut self, mac: MacAddr, name: &FileName, why: &str, what: &str) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.told = Some(Instant::now());
+            warn!(%mac, file = name.file(), why, "{what}");
+        } else {
+            debug!(%mac, file = name.file(), why, "{what}");
         }
     }
 }
@@ -189,7 +226,7 @@ impl Version {
 
 impl Contents {
     /// All of a file: from memory, where it has not changed.
-    fn of(&mut self, file: File) -> io::Result<Bytes> {
+    fn of(&mut self, file: File) -> Result<Bytes, NotRead> {
         let version = Version::of(&file)?;
         if let Some((bytes, used)) = self.files.get_mut(&version) {
             *used = Instant::now();
@@ -203,11 +240,14 @@ impl Contents {
     }
 
     /// Throws out what was not used for the longest time and is not being read.
-    fn make_room(&mut self, length: u64) -> io::Result<()> {
+    fn make_room(&mut self, length: u64) -> Result<(), NotRead> {
+        if length > BYTES_MAX {
+            return Err(NotRead::Never(io::Error::other("longer than 1 GiB")));
+        }
         while self.bytes + length > BYTES_MAX {
             let idle = self.files.iter().filter(|(_, (bytes, _))| bytes.is_unique());
             let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(version, _)| *version);
-            let oldest = oldest.ok_or_else(|| io::Error::other("no room in memory: 1 GiB of files are being read"))?;
+            let oldest = oldest.ok_or(NotRead::NotNow("no room in memory: 1 GiB of files are being read"))?;
             self.files.remove(&oldest);
             self.bytes -= oldest.length;
         }
@@ -216,13 +256,13 @@ impl Contents {
 }
 
 /// Reads a file that stays as it is meanwhile.
-fn read(file: &File, version: Version) -> io::Result<Bytes> {
+fn read(file: &File, version: Version) -> Result<Bytes, NotRead> {
     let mut bytes = Vec::new();
     let length = usize::try_from(version.length).map_err(io::Error::other)?;
     bytes.try_reserve_exact(length).map_err(io::Error::other)?;
     file.take(version.length).read_to_end(&mut bytes)?;
     if bytes.len() != length || Version::of(file)? != version {
-        return Err(io::Error::other("it changed while it was read"));
+        return Err(NotRead::NotNow("it changed while it was read"));
     }
     Ok(bytes.into())
 }

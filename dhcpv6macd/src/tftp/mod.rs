@@ -54,8 +54,6 @@ use crate::{
 pub const RESERVE: usize = 64;
 /// Frames of a session that go out before the next session's turn.
 const TURN: usize = 16;
-/// How long a client may say nothing after its request before another may have its place.
-const UNHEARD: Duration = Duration::from_secs(1);
 /// After so long it is told that a slow one still moves.
 const TELL_AGAIN: Duration = Duration::from_secs(2);
 /// What a client says in answer to an OACK that told it all it wanted to know (RFC 2347; EDK2 `Mtftp6RrqHandleOack`).
@@ -216,27 +214,27 @@ impl Tftp {
         let mode = request.mode.ok_or(Refusal::Mode)?;
         let headers = headers(datagram, scene.site);
         let asked = Asked { headers, client, name, mode, options: request.options(), since: scene.now };
-        if self.is_known(&asked, scene.now) {
+        if self.is_known(&asked, scene) {
             return Ok(());
         }
         match self.open(&asked, scene)? {
             Opened::Begun => Ok(()),
             Opened::Later if self.waiting.push(asked) => Ok(()),
-            Opened::Later => Err(Reason::TftpSessionsFull.into()),
+            Opened::Later => Err(Reason::TftpLookupsFull.into()),
         }
     }
 
     /// Has the client asked for this before? Then it has not heard the answer yet, or the network has doubled the request.
-    fn is_known(&mut self, asked: &Asked, now: Instant) -> bool {
+    fn is_known(&mut self, asked: &Asked, scene: &Scene<'_>) -> bool {
         let number = self.table.find(asked.key());
         let Some(session) = number.and_then(|number| self.table.get_mut(number)) else {
             return self.waiting.holds(asked);
         };
-        if session.name != asked.name {
+        if !session.was_asked_for_by(asked, scene.site.local.mtu) {
             return false;
         }
         if session.is_new() {
-            session.ask_again(now);
+            session.ask_again(scene.now);
             number.into_iter().for_each(|number| self.table.make_ready(number));
         }
         true
@@ -263,10 +261,10 @@ impl Tftp {
         Ok(Opened::Begun)
     }
 
-    /// Where there is no room, gives up who has asked, was answered, and has said nothing since: whoever forges requests keeps nobody out.
+    /// Where there is no room, gives up who takes nothing: whoever forges requests keeps nobody out for long.
     fn make_room(&mut self, key: Key, scene: &mut Scene<'_>) {
         if self.table.is_full_for(key)
-            && let Some(number) = self.table.oldest_unheard(UNHEARD, scene.now)
+            && let Some(number) = self.table.one_to_make_room(scene.now)
         {
             self.give_up(number, scene);
         }

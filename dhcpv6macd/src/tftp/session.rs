@@ -10,7 +10,7 @@ use super::{
     name::FileName,
     observation::{Happening, Observation},
     terms::Terms,
-    timing::Timing,
+    timing::{FIRST, Timing},
     waiting::Asked,
 };
 use crate::{
@@ -20,6 +20,16 @@ use crate::{
         tftp::{DATA_HEADER, write_data_header, write_option_acknowledgement},
     },
 };
+
+/// How long a client may take no block at all before another may have its place.
+const UNHEARD: Duration = Duration::from_secs(1);
+/// How long one that has taken some may be silent before that.
+const SILENT: Duration = Duration::from_secs(30);
+/// How long after a request it may come once more because a network has doubled it.
+const DOUBLED: Duration = Duration::from_secs(1);
+/// How often a window goes out again of which no block was ever acknowledged: whoever forged the request gets no flood to where it has
+/// aimed.
+const TRIES_NEW: u32 = 2;
 
 /// A transfer: what was sent, what of it has arrived, and where the rest is.
 #[derive(Debug)]
@@ -53,6 +63,8 @@ pub(super) struct Session {
     is_resent: bool,
     /// How often nothing came back in a row.
     tries: u32,
+    /// When the client took something last, or else when it asked.
+    heard: Instant,
 }
 
 /// What comes before the first block.
@@ -99,18 +111,27 @@ impl Session {
             window: (now, now),
             is_resent: false,
             tries: 0,
+            heard: now,
         }
     }
 
-    /// Has the client said nothing since it asked, for as long as this?
-    pub(super) fn is_unheard(&self, since: Duration, now: Instant) -> bool {
-        let has_agreed = self.terms.are_granted() && !self.is_negotiating();
-        self.is_new() && !has_agreed && now.saturating_duration_since(self.begun) >= since
+    /// May another client have its place? Who has taken no block for a moment, or was not heard for longer than any client that lives.
+    pub(super) fn may_make_room(&self, now: Instant) -> bool {
+        let patience = if self.is_new() { UNHEARD } else { SILENT };
+        now.saturating_duration_since(self.heard) >= patience
     }
 
     /// Has no block arrived yet?
     pub(super) fn is_new(&self) -> bool {
         self.acknowledged == 0
+    }
+
+    /// Is a request that comes now the one that this began with? Who asks for something else, or in mid-transfer after longer than a network
+    /// keeps a packet that it has doubled, begins anew.
+    pub(super) fn was_asked_for_by(&self, asked: &Asked, mtu: u32) -> bool {
+        let terms = Terms::new(asked.options, asked.mode, mtu, self.file.len());
+        let is_doubled = self.is_new() || asked.since.saturating_duration_since(self.begun) < DOUBLED;
+        self.name == asked.name && self.terms == terms && is_doubled
     }
 
     /// Has nothing but the OACK been sent?
@@ -196,6 +217,7 @@ impl Session {
         if arrived > 0 {
             self.advance(arrived);
             self.tries = 0;
+            self.heard = now;
         }
         if self.last == Some(self.acknowledged) {
             return Acknowledged::Complete;
@@ -267,12 +289,14 @@ impl Session {
     /// Nothing came back in time: how many blocks are to be sent again, or `None` where that has happened `tries_max` times.
     pub(super) fn time_out(&mut self, tries_max: u32, now: Instant) -> Option<u64> {
         self.tries += 1;
+        let tries_max = if self.is_new() { tries_max.min(TRIES_NEW) } else { tries_max };
         (self.tries <= tries_max).then(|| self.rewind(now))
     }
 
     /// How long to wait for what is under way.
     pub(super) fn wait(&self) -> Duration {
-        self.timing.wait(self.tries)
+        let wait = self.timing.wait(self.tries);
+        if self.is_new() { wait.max(FIRST) } else { wait }
     }
 }
 

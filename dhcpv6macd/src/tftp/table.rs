@@ -3,13 +3,16 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::Ipv6Addr,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::session::Session;
 
 /// A client: its address and its port.
 pub(super) type Key = (Ipv6Addr, u16);
+
+/// Sessions that it is looked at, for one that may make room: a flood of requests costs no more than this for each.
+const LOOKS: usize = 64;
 
 /// As many sessions as it has room for. Its memory is taken once, and touched as it is used.
 #[derive(Debug)]
@@ -20,9 +23,8 @@ pub(super) struct Table {
     numbers: HashMap<Key, u32>,
     /// Sessions with something to send, those that wait longest first.
     ready: VecDeque<u32>,
-    /// Sessions in the order in which they began, with their serial numbers: those that are over, and those whose clients were heard,
-    /// too, as long as nobody asks.
-    young: VecDeque<(u32, u64)>,
+    /// Sessions with their serial numbers, in the order in which it is looked who may make room; also those that are over.
+    candidates: VecDeque<(u32, u64)>,
     /// Sessions that ever began.
     begun: u64,
 }
@@ -44,7 +46,7 @@ impl Table {
             // Twice the room, so that what was removed is swept up in place.
             numbers: HashMap::with_capacity(2 * capacity),
             ready: VecDeque::with_capacity(capacity),
-            young: VecDeque::with_capacity(2 * capacity),
+            candidates: VecDeque::with_capacity(2 * capacity),
             begun: 0,
         }
     }
@@ -69,16 +71,16 @@ impl Table {
         slot.session = Some((key, session));
         slot.serial = self.begun;
         self.numbers.insert(key, number);
-        self.note_young(number);
+        self.note_candidate(number);
         Some(number)
     }
 
-    fn note_young(&mut self, number: u32) {
-        if self.young.len() >= 2 * self.capacity {
+    fn note_candidate(&mut self, number: u32) {
+        if self.candidates.len() >= 2 * self.capacity {
             let slots = &self.slots;
-            self.young.retain(|(number, serial)| is_current(slots, *number, *serial));
+            self.candidates.retain(|(number, serial)| is_current(slots, *number, *serial));
         }
-        self.young.push_back((number, self.begun));
+        self.candidates.push_back((number, self.begun));
     }
 
     /// Is there no room for a session of this client?
@@ -86,17 +88,16 @@ impl Table {
         self.free.is_empty() && self.slots.len() >= self.capacity && self.find(key).is_none()
     }
 
-    /// The oldest session whose client was not heard since it asked, for as long as this.
-    pub(super) fn oldest_unheard(&mut self, since: Duration, now: Instant) -> Option<u32> {
-        while let Some((number, serial)) = self.young.front().copied() {
-            let session = self.get(number).filter(|_| is_current(&self.slots, number, serial));
-            match session {
-                Some(session) if session.is_unheard(since, now) => return Some(number),
-                // Those behind it are younger still.
-                Some(session) if session.is_unheard(Duration::ZERO, now) => return None,
-                Some(_) | None => {
-                    self.young.pop_front();
-                }
+    /// A session that [may make room](Session::may_make_room), of the next few that it is looked at, each in its turn.
+    pub(super) fn one_to_make_room(&mut self, now: Instant) -> Option<u32> {
+        for _ in 0..LOOKS {
+            let (number, serial) = self.candidates.pop_front()?;
+            if !is_current(&self.slots, number, serial) {
+                continue;
+            }
+            self.candidates.push_back((number, serial));
+            if self.get(number).is_some_and(|session| session.may_make_room(now)) {
+                return Some(number);
             }
         }
         None

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 /// Before anything was measured.
-const FIRST: Duration = Duration::from_millis(500);
+pub(super) const FIRST: Duration = Duration::from_millis(500);
 /// The least: below it a client's scheduler is measured, not its link.
 const LEAST: Duration = Duration::from_millis(20);
-/// The longest wait, unless the client asks for another.
-const LONGEST: Duration = Duration::from_secs(5);
+/// The longest wait, unless the client asks for a shorter one: with five tries a transfer outlives what a switch needs after its cable was
+/// pulled, and the client's own patience (EDK2: six times four seconds).
+const LONGEST: Duration = Duration::from_secs(20);
 /// How much longer each wait is than the one before it.
 const BACKOFF: u32 = 4;
 
@@ -22,7 +23,7 @@ pub(super) struct Timing {
 impl Timing {
     /// Nothing measured yet; no wait will be longer than so many seconds, where the client says so (RFC 2349).
     pub(super) fn new(timeout: Option<u64>) -> Self {
-        Self { measured: None, longest: timeout.map_or(LONGEST, Duration::from_secs) }
+        Self { measured: None, longest: timeout.map_or(LONGEST, |seconds| LONGEST.min(Duration::from_secs(seconds))) }
     }
 
     /// Takes a round trip of something that was sent once.
@@ -55,13 +56,13 @@ mod tests {
     #[test]
     fn waits_grow_from_what_was_measured() {
         let mut timing = Timing::new(None);
-        assert_eq!([0, 1, 2, 9].map(|tries| timing.wait(tries).as_millis()), [500, 2000, 5000, 5000]);
+        assert_eq!([0, 1, 2, 9].map(|tries| timing.wait(tries).as_millis()), [500, 2000, 8000, 20_000]);
         timing.measure(Duration::from_micros(100));
-        assert_eq!([0, 1, 2, 3, 4].map(|tries| timing.wait(tries).as_millis()), [20, 80, 320, 1280, 5000]);
+        assert_eq!([0, 1, 2, 3, 4].map(|tries| timing.wait(tries).as_millis()), [20, 80, 320, 1280, 5120]);
         for _ in 0..100 {
             timing.measure(Duration::from_millis(100));
         }
         assert!((100..110).contains(&timing.wait(0).as_millis()));
-        assert_eq!(Timing::new(Some(1)).wait(1).as_millis(), 1000);
+        assert_eq!([1, 255].map(|timeout| Timing::new(Some(timeout)).wait(9).as_millis()), [1000, 20_000]);
     }
 }
