@@ -46,12 +46,25 @@ impl Tree {
     ///
     /// Why there is none.
     pub fn file(&self, mac: MacAddr, name: &str) -> Result<File, TreeError> {
+        self.own_or(mac, name, name)
+    }
+
+    /// Opens a file for a machine, likewise: `<mac>/<name>`, or else `default/<name>`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn netboot_file(&self, mac: MacAddr, name: &str) -> Result<File, TreeError> {
+        self.own_or(mac, name, &format!("default/{name}"))
+    }
+
+    fn own_or(&self, mac: MacAddr, name: &str, shared: &str) -> Result<File, TreeError> {
         // Also what climbs: `..` begins with a dot.
         if name.split('/').any(|part| part.starts_with('.')) {
             return Err(TreeError::Missing);
         }
         match self.regular(&format!("{mac}/{name}")) {
-            Err(TreeError::Missing) => self.regular(name),
+            Err(TreeError::Missing) => self.regular(shared),
             found => found,
         }
     }

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use dhcpv6macd::{config::table::SETTINGS, respond::Reason, wire::router::InvalidSolicitation};
+use dhcpv6macd::{
+    config::table::SETTINGS,
+    http::{connection, netboot},
+    respond::Reason,
+    wire::router::InvalidSolicitation,
+};
 use dhcpv6macd_ebpf::Verdict;
 
 const README: &str = include_str!("../../README.md");
@@ -23,6 +28,16 @@ fn every_counter_of_a_frame_is_told_of_and_no_other() {
     let of_solicitations = InvalidSolicitation::ALL.into_iter().map(InvalidSolicitation::name);
     let of_frames = Verdict::ALL.into_iter().map(Verdict::name).chain(Reason::all().map(Reason::name));
     let counted = of_frames.chain(of_solicitations).collect();
+    let differing: Vec<_> = named.symmetric_difference(&counted).collect();
+    assert!(differing.is_empty(), "only in README.md, or only in the code: {differing:?}");
+}
+
+#[test]
+fn every_counter_of_http_is_told_of_and_no_other() {
+    let is_one = |name: &&str| ["http_", "netboot_", "tls_"].iter().any(|kind| name.starts_with(kind));
+    let named: BTreeSet<_> = named().into_iter().filter(is_one).collect();
+    let (connections, answers) = <(connection::Counters, netboot::Counters)>::default();
+    let counted = connections.each().chain(answers.each()).map(|(name, _)| name).collect();
     let differing: Vec<_> = named.symmetric_difference(&counted).collect();
     assert!(differing.is_empty(), "only in README.md, or only in the code: {differing:?}");
 }

@@ -72,10 +72,10 @@ pub struct Config {
     pub tftp_root: Option<PathBuf>,
     /// Bounds of the TFTP server, a worker.
     pub tftp_limits: Limits,
-    /// Where the netboot HTTP server listens.
-    pub http: SocketAddr,
-    /// Where the netboot HTTPS server listens.
-    pub https: SocketAddr,
+    /// Where the netboot HTTP server listens; `None` for `off`.
+    pub http: Option<SocketAddr>,
+    /// Where the netboot HTTPS server listens; `None` for `off`.
+    pub https: Option<SocketAddr>,
     /// Directory of the netboot files.
     pub netboot_dir: Option<PathBuf>,
     /// Certificate chain and private key of HTTPS.

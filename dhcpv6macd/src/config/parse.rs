@@ -38,7 +38,7 @@ impl Config {
         let interface = given.required("interface", interface)?;
         let base_address = given.required("base-address", parsed)?;
         let ipxe = given.ipxe()?;
-        let tftp = given.required("tftp-listen-addr", listen_address_or_off)?;
+        let tftp = given.required("tftp-listen-addr", tftp_address_or_off)?;
         let config = Self {
             boot: given.boot(base_address, &interface, &ipxe, tftp)?,
             interface,
@@ -59,8 +59,8 @@ impl Config {
                 sessions: given.required("tftp-sessions-max", |text| bounded(text, 1..=65_536))?,
                 tries: given.required("tftp-tries", |text| bounded(text, 1..=20))?,
             },
-            http: given.required("http-listen-addr", listen_address)?,
-            https: given.required("https-listen-addr", listen_address)?,
+            http: given.required("http-listen-addr", listen_address_or_off)?,
+            https: given.required("https-listen-addr", listen_address_or_off)?,
             netboot_dir: given.optional("netboot-dir", |text| existing(text, check_directory))?,
             tls: given.tls()?,
             events: given.required("events-listen-addr", events::listen)?,
@@ -122,7 +122,7 @@ impl Texts<'_> {
         let is_one_of_udp = config.tftp.is_some_and(|tftp| tftp.port() == config.dhcpv6_port);
         for (one, other, is_one) in [
             ("tftp-listen-addr", "dhcpv6-listen-port", is_one_of_udp),
-            ("https-listen-addr", "http-listen-addr", config.http == config.https),
+            ("https-listen-addr", "http-listen-addr", config.http.is_some() && config.http == config.https),
         ] {
             if is_one {
                 let (wrong, other) = if self.is_said(one) { (one, other) } else { (other, one) };
@@ -237,13 +237,15 @@ fn listen_address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     if text == "off" {
         return Ok(None);
     }
-    match listen_address(text) {
-        Ok(address) if address.is_ipv4() => {
-            Err("machines load over IPv6; write :PORT, [2001:db8::1]:PORT, or off".to_owned())
-        }
-        Ok(address) => Ok(Some(address)),
-        Err(error) => Err(format!("{error}, or off")),
+    listen_address(text).map(Some).map_err(|error| format!("{error}, or off"))
+}
+
+fn tftp_address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    let address = listen_address_or_off(text)?;
+    if address.is_some_and(|address| address.is_ipv4()) {
+        return Err("machines load over IPv6; write :PORT, [2001:db8::1]:PORT, or off".to_owned());
     }
+    Ok(address)
 }
 
 fn bounded(text: &str, bounds: RangeInclusive<u32>) -> Result<u32, String> {

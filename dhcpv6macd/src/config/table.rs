@@ -32,7 +32,7 @@ const ADDRESSES: &str = "Addresses";
 const ROUTER: &str = "Router Advertisements";
 const OPTIONS: &str = "Options (for machines that ask for them; none by default; lists have commas)";
 const MACHINES: &str = "Machines";
-const BOOT: &str = "Boot files (TFTP is served; HTTP by later versions)";
+const BOOT: &str = "Boot files";
 const DATAPATH: &str = "Datapath";
 const EVENTS: &str = "Events";
 const LOG: &str = "Log";
@@ -161,8 +161,14 @@ pub const SETTINGS: [Setting; 45] = [
     ),
     setting(BOOT, "tftp-sessions-max", "COUNT", Text("4096"), "TFTP transfers at a time, of each worker, 1 to 65536"),
     setting(BOOT, "tftp-tries", "COUNT", Text("5"), "How often TFTP sends again what gets lost, in a row, 1 to 20"),
-    setting(BOOT, "http-listen-addr", "ADDRESS", Text(":80"), "Where HTTP listens"),
-    setting(BOOT, "https-listen-addr", "ADDRESS", Text(":443"), "Where HTTPS listens"),
+    setting(BOOT, "http-listen-addr", "ADDRESS", Text(":80"), "Where HTTP listens, if there is a netboot-dir; or off"),
+    setting(
+        BOOT,
+        "https-listen-addr",
+        "ADDRESS",
+        Text(":443"),
+        "Where HTTPS listens, if there is a certificate too; or off",
+    ),
     setting(
         BOOT,
         "http-boot-url-template",
@@ -178,7 +184,13 @@ pub const SETTINGS: [Setting; 45] = [
         Decided("the base address if the interface has it, or else its address in that prefix"),
         "Where PXE loads iPXE from by TFTP",
     ),
-    setting(BOOT, "netboot-dir", "DIRECTORY", Nothing, "Directory with <mac>/boot.efi"),
+    setting(
+        BOOT,
+        "netboot-dir",
+        "DIRECTORY",
+        Nothing,
+        "Directory with the files of HTTP: /mac/<mac>/boot.efi is <mac>/boot.efi in it, or else default/boot.efi",
+    ),
     setting(BOOT, "tls-cert-file", "FILE", Nothing, "Certificate chain of HTTPS, PEM"),
     setting(BOOT, "tls-key-file", "FILE", Nothing, "Private key of HTTPS, PEM"),
     setting(

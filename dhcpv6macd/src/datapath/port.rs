@@ -27,10 +27,23 @@ pub fn hold(interface: &str, port: u16) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// The names of the programs that have a socket on this UDP port over IPv6, as far as `/proc` tells.
+/// What a port is one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+/// The names of the programs that have a socket on this port over IPv6, as far as `/proc` tells.
 #[must_use]
-pub fn holders(port: u16) -> BTreeSet<String> {
-    let table = fs::read_to_string("/proc/thread-self/net/udp6").unwrap_or_default();
+pub fn holders(transport: Transport, port: u16) -> BTreeSet<String> {
+    let table = match transport {
+        Transport::Udp => "/proc/thread-self/net/udp6",
+        Transport::Tcp => "/proc/thread-self/net/tcp6",
+    };
+    let table = fs::read_to_string(table).unwrap_or_default();
     let sockets: Vec<_> = sockets_on(&table, port).map(|inode| format!("socket:[{inode}]")).collect();
     let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let holds = |process: &Path| {
@@ -42,7 +55,7 @@ pub fn holders(port: u16) -> BTreeSet<String> {
     names.filter_map(|process| Some(fs::read_to_string(process.join("comm")).ok()?.trim_end().to_owned())).collect()
 }
 
-/// The inodes of the sockets on a port, from the kernel's table (`udp6_seq_show`, `net/ipv6/udp.c`): the second field is the
+/// The inodes of the sockets on a port, from the kernel's table (`udp6_seq_show`, `net/ipv6/udp.c`; `tcp6_seq_show` writes the same): the second field is the
 /// local address and port in hexadecimal digits, the tenth the inode.
 fn sockets_on(table: &str, port: u16) -> impl Iterator<Item = &str> {
     table.lines().skip(1).filter_map(move |line| {
@@ -75,8 +88,8 @@ mod tests {
         let port = socket.local_addr().unwrap().port();
         assert_eq!(hold("lo", port).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let own = fs::read_to_string("/proc/self/comm").unwrap();
-        assert!(holders(port).contains(own.trim_end()), "{:?}", holders(port));
+        assert!(holders(Transport::Udp, port).contains(own.trim_end()), "{:?}", holders(Transport::Udp, port));
         drop(socket);
-        assert!(holders(port).is_empty());
+        assert!(holders(Transport::Udp, port).is_empty());
     }
 }

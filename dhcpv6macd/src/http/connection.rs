@@ -257,6 +257,8 @@ impl<S> Server<S> {
             Version::Http1 => {
                 let mut http = http1::Builder::new();
                 http.timer(timer).header_read_timeout(self.limits.header).max_buf_size(HEADER_MAX).writev(true);
+                // U-Boot looks for `Content-Length` in this spelling.
+                http.title_case_headers(true).half_close(true);
                 http.serve_connection(io, service).await
             }
             Version::Http2 => {

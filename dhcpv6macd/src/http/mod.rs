@@ -3,7 +3,15 @@
 //! * [`connection`]: connections are taken in, bounded, and cut off where nothing moves. Knows nothing of what is served.
 //! * [`events`]: what happens to machines, as it happens, and what is known of them.
 //! * [`page`]: the live rack page.
+//! * [`netboot`]: files for machines that boot. [`conditions`]: whether they are sent, and which part. Pure.
+//! * [`transfer`]: a file on its way, and what is told of it. [`sendfile`]: the way past this process; [`body`]: through it.
 
+pub mod body;
+pub mod conditions;
 pub mod connection;
 pub mod events;
+pub mod netboot;
 pub mod page;
+pub mod representation;
+pub mod sendfile;
+pub mod transfer;

@@ -1,6 +1,10 @@
 //! Why the daemon does not start, or stopped.
 
-use std::{io, net::Ipv6Addr, path::PathBuf};
+use std::{
+    io,
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use crate::{
     datapath::steering::{SteeringLinkError, SteeringProgramError, XdpMode},
@@ -158,6 +162,29 @@ pub enum StartError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The directory of netboot, since it was looked at.
+    #[error("--netboot-dir {}: {source}", path.display())]
+    NetbootDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A TCP port cannot be listened on.
+    #[error("--{setting} {address}: {source}; {}", listen_otherwise(holders))]
+    Listen {
+        /// Which server's.
+        setting: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+        /// The names of the programs that have the port, as far as they are known.
+        holders: String,
+    },
+    /// The threads of HTTP cannot be started.
+    #[error("cannot start the threads of HTTP: {0}")]
+    Http(io::Error),
     /// The rings cannot be opened.
     #[error("cannot open the packet rings: {0}")]
     Rings(io::Error),
@@ -174,6 +201,11 @@ const fn way_out(mode: XdpMode) -> &'static str {
         XdpMode::Native => "--xdp-mode generic or --datapath packet",
         XdpMode::Generic => "--datapath packet",
     }
+}
+
+fn listen_otherwise(holders: &str) -> String {
+    let stop = if holders.is_empty() { String::new() } else { format!("stop {holders} first, or ") };
+    format!("{stop}give another address, or off")
 }
 
 fn stop_who(holders: &str) -> String {

@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod follow;
 mod icmpv6;
+mod netboot;
 mod observe;
 mod obstacles;
 mod processors;
@@ -36,6 +37,7 @@ use self::{
     events::{EventsServer, Listener},
     files::WorkerFiles,
     follow::Follower,
+    netboot::NetbootServers,
     observe::Observations,
     processors::Processors,
     shelf::Shelf,
@@ -92,6 +94,8 @@ struct Daemon<'a> {
     advertiser: Option<Advertiser>,
     /// `None` where the operator wants none.
     events: Option<EventsServer>,
+    /// `None` where there is nothing to serve, or nowhere.
+    netboot: Option<NetbootServers>,
     /// Held: it ends with this.
     _shelf: Option<Shelf>,
     /// Held: nobody else gets them.
@@ -122,6 +126,7 @@ impl<'a> Daemon<'a> {
         let observations = Observations::new();
         let site = Arc::new(ArcSwap::from_pointee(Site::new(local, Arc::clone(&policy), Arc::clone(&images))));
         let shelf = shelf(config)?;
+        let netboot = NetbootServers::start(config, &site)?;
         let answerer = answerers(config, &site, shelf.as_ref(), &observations);
         let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
         let (control, events) = watch(config, observations, listener)?;
@@ -159,7 +164,7 @@ impl<'a> Daemon<'a> {
             is_behind: false,
             groups: Some(groups),
         };
-        Ok(Self { follower, workers, control, advertiser, events, _shelf: shelf, _ports: ports })
+        Ok(Self { follower, workers, control, advertiser, events, netboot, _shelf: shelf, _ports: ports })
     }
 
     /// Follows the interface, and advertises on it, until told to stop.
@@ -193,6 +198,9 @@ impl<'a> Daemon<'a> {
         let stopped = self.workers.stop(&mut totals);
         if let Some(events) = self.events {
             events.stop(&mut totals);
+        }
+        if let Some(netboot) = self.netboot {
+            netboot.stop(&mut totals);
         }
         self.control.count(&mut totals);
         if let Some(advertiser) = &self.advertiser {

@@ -7,7 +7,11 @@ use rustix::process::{Resource, getrlimit};
 use super::StartError;
 use crate::{
     config::{Config, Datapath},
-    datapath::{offload, port, steering::program_name},
+    datapath::{
+        offload,
+        port::{self, Transport},
+        steering::program_name,
+    },
     interface::{Facts, Interface},
     local::Local,
     privilege,
@@ -114,7 +118,7 @@ pub(super) fn hold_ports(interface: &str, local: &Local) -> Result<Vec<OwnedFd>,
             port: number,
             interface: interface.to_owned(),
             source,
-            holders: port::holders(number).into_iter().collect::<Vec<_>>().join(", "),
+            holders: port::holders(Transport::Udp, number).into_iter().collect::<Vec<_>>().join(", "),
         })
     };
     local.ports().into_iter().map(hold).collect()

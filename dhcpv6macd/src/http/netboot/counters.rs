@@ -1,0 +1,120 @@
+//! What is counted of netboot, and said of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::StatusCode;
+
+use crate::http::transfer::{Failure, Happening};
+
+/// What a request is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A file.
+    Whole,
+    /// Some of a file.
+    Part,
+    /// What there is to be told of a file.
+    Head,
+    /// The client has it.
+    NotModified,
+    /// There is no such file.
+    Missing,
+    /// There is, and it cannot be had.
+    Denied,
+    /// This machine is not served.
+    Machine,
+    /// Nothing is written here.
+    Method,
+    /// The client wants another file than there is.
+    Precondition,
+    /// The file has no such bytes.
+    Range,
+    /// The disk, or what the kernel lacks.
+    Failed,
+}
+
+impl Answer {
+    const ALL: [Self; 11] = [
+        Self::Whole,
+        Self::Part,
+        Self::Head,
+        Self::NotModified,
+        Self::Missing,
+        Self::Denied,
+        Self::Machine,
+        Self::Method,
+        Self::Precondition,
+        Self::Range,
+        Self::Failed,
+    ];
+
+    const fn told(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Whole => (StatusCode::OK, "", "netboot_whole"),
+            Self::Part => (StatusCode::PARTIAL_CONTENT, "", "netboot_part"),
+            Self::Head => (StatusCode::OK, "", "netboot_head"),
+            Self::NotModified => (StatusCode::NOT_MODIFIED, "", "netboot_not_modified"),
+            Self::Missing => (StatusCode::NOT_FOUND, "no such file\n", "netboot_refuse_missing"),
+            Self::Denied => (StatusCode::FORBIDDEN, "this file is not served\n", "netboot_refuse_denied"),
+            Self::Machine => (StatusCode::FORBIDDEN, "this machine is not served\n", "netboot_refuse_machine"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "there are GET and HEAD\n", "netboot_refuse_method"),
+            Self::Precondition => {
+                (StatusCode::PRECONDITION_FAILED, "the file is another by now\n", "netboot_refuse_precondition")
+            }
+            Self::Range => (StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such bytes\n", "netboot_refuse_range"),
+            Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read\n", "netboot_refuse_failed"),
+        }
+    }
+
+    pub(super) const fn status(self) -> StatusCode {
+        self.told().0
+    }
+
+    /// For a person.
+    pub(super) const fn words(self) -> &'static str {
+        self.told().1
+    }
+}
+
+/// What requests were answered with, and what became of the files.
+#[derive(Debug, Default)]
+pub struct Counters {
+    answers: [AtomicU64; Answer::ALL.len()],
+    complete: AtomicU64,
+    disconnected: AtomicU64,
+    changed: AtomicU64,
+    unreadable: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn count(&self, answer: Answer) {
+        if let Some(counter) = self.answers.get(answer as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a transfer at its end.
+    pub(super) fn end(&self, happening: Happening) {
+        let counter = match happening {
+            Happening::Begun { .. } | Happening::Sending { .. } => return,
+            Happening::Complete => &self.complete,
+            Happening::Failed { why: Failure::Disconnected, .. } => &self.disconnected,
+            Happening::Failed { why: Failure::Changed, .. } => &self.changed,
+            Happening::Failed { why: Failure::Unreadable, .. } => &self.unreadable,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Every counter by its name.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = Answer::ALL.map(|answer| answer.told().2);
+        let ends = [
+            ("netboot_complete", &self.complete),
+            ("netboot_disconnected", &self.disconnected),
+            ("netboot_changed", &self.changed),
+            ("netboot_unreadable", &self.unreadable),
+        ];
+        let counters = names.into_iter().zip(&self.answers).chain(ends);
+        counters.map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    }
+}

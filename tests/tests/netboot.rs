@@ -1,0 +1,453 @@
+//! Real clients load files from the real daemon over HTTP: whole ones, parts of them, and nothing that is not theirs.
+#![cfg(test)]
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+    os::unix::fs::{FileExt as _, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use dhcpv6macd::wire::MacAddr;
+use dhcpv6macd_tests::lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack, machine_mac};
+use tempfile::TempDir;
+
+const BASE: &str = "2001:db8:0:1::";
+/// How long a transfer may take on a machine that is busy with something else.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A router with files, and a machine that has its address.
+struct Scene {
+    rack: Rack,
+    files: TempDir,
+    loaded: TempDir,
+}
+
+/// What a server has said.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    fields: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        let value = fields.next().map(|(_, value)| value.as_str());
+        assert!(fields.next().is_none(), "{name} twice: {self:?}");
+        value
+    }
+}
+
+impl Scene {
+    fn new() -> Self {
+        let rack = Rack::new(1).unwrap();
+        rack.router.own(BASE.parse().unwrap()).unwrap();
+        rack.machines[0].ip(&format!("-6 address add {BASE}99/64 dev {MACHINE_INTERFACE} nodad")).unwrap();
+        Self { rack, files: TempDir::new().unwrap(), loaded: TempDir::new().unwrap() }
+    }
+
+    fn machine(&self) -> &Host {
+        &self.rack.machines[0]
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.files.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn daemon(&self, arguments: &[&str]) -> Daemon {
+        let directory = self.files.path().to_str().unwrap();
+        let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--netboot-dir", directory];
+        Daemon::start(&self.rack.router, &[&least[..], arguments].concat()).unwrap()
+    }
+
+    fn curl(&self, path: &str, arguments: &[&str]) -> (Ended, Answer) {
+        let place = |name: &str| self.loaded.path().join(name);
+        let (header, body) = (place("header"), place("body"));
+        for file in [&header, &body] {
+            fs::write(file, b"").unwrap();
+        }
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--globoff", "--path-as-is"]).args(arguments);
+        curl.arg("--dump-header").arg(&header).arg("--output").arg(&body).arg(format!("http://[{BASE}]{path}"));
+        let ended = self.machine().execute(&curl, LIMIT).unwrap();
+        let header = fs::read_to_string(header).unwrap();
+        let mut lines = header.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or_default();
+        let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+        (ended, Answer { status, fields: lines.filter_map(field).collect(), body: fs::read(body).unwrap() })
+    }
+
+    fn get(&self, path: &str, arguments: &[&str]) -> Answer {
+        let (ended, answer) = self.curl(path, arguments);
+        ended.success().unwrap();
+        answer
+    }
+
+    /// A connection of the machine to the server.
+    fn connect(&self) -> TcpStream {
+        let stream = self.machine().run(|| TcpStream::connect((BASE, 80))).unwrap().unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream
+    }
+}
+
+fn bytes(length: usize) -> Vec<u8> {
+    (0..251).cycle().take(length).collect()
+}
+
+fn own(file: &str) -> String {
+    format!("/mac/{}/{file}", machine_mac(0))
+}
+
+/// What comes until the other end closes, and whether it closes well.
+fn rest(stream: &mut TcpStream) -> (Vec<u8>, bool) {
+    let mut rest = Vec::new();
+    let is_well = stream.read_to_end(&mut rest).is_ok();
+    (rest, is_well)
+}
+
+#[test]
+fn files_of_every_length_come_whole() {
+    let scene = Scene::new();
+    let lengths = [0, 1, 1460, 100_000, (2 << 20) + 1, 30 << 20];
+    for length in lengths {
+        scene.write(&format!("default/{length}.efi"), &bytes(length));
+    }
+    let daemon = scene.daemon(&[]);
+    for length in lengths {
+        let path = own(&format!("{length}.efi"));
+        let head = scene.get(&path, &["--head"]);
+        let got = scene.get(&path, &[]);
+        assert!(got.body == bytes(length), "{length}: {} bytes", got.body.len());
+        for answer in [&head, &got] {
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.field("Content-Length"), Some(length.to_string().as_str()), "{answer:?}");
+            assert_eq!(answer.field("Content-Type"), Some("application/efi"));
+            assert_eq!(answer.field("Accept-Ranges"), Some("bytes"));
+            assert!(answer.field("Last-Modified").is_some_and(|date| date.ends_with(" GMT")));
+        }
+        assert!(head.body.is_empty() || head.body.starts_with(b"HTTP/"));
+        assert_eq!(head.field("ETag"), got.field("ETag"));
+    }
+    let stopped = daemon.stop().unwrap();
+    let count = lengths.len() as u64;
+    for name in ["netboot_whole", "netboot_head", "netboot_complete"] {
+        assert_eq!(stopped.counter(name), count, "{name} {stopped:?}");
+    }
+    assert_eq!(stopped.counter("http_connection"), 2 * count, "{stopped:?}");
+}
+
+#[test]
+fn a_connection_serves_one_request_after_the_other() {
+    let scene = Scene::new();
+    scene.write("default/boot.efi", &bytes(3_000_000));
+    let daemon = scene.daemon(&[]);
+    let url = format!("http://[{BASE}]{}", own("boot.efi"));
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--globoff"]);
+    for number in 0..20 {
+        curl.arg("--output").arg(scene.loaded.path().join(number.to_string())).arg(&url);
+    }
+    scene.machine().execute(&curl, LIMIT).unwrap().success().unwrap();
+    for number in 0..20 {
+        assert!(fs::read(scene.loaded.path().join(number.to_string())).unwrap() == bytes(3_000_000));
+    }
+    // Requests that do not wait for their answers.
+    let mut stream = scene.connect();
+    let request = |end: &str| format!("GET {} HTTP/1.1\r\nHost: lab\r\n{end}\r\n", own("boot.efi"));
+    stream.write_all(format!("{}{}", request(""), request("Connection: close\r\n")).as_bytes()).unwrap();
+    let (answers, is_well) = rest(&mut stream);
+    let file = bytes(3_000_000);
+    let bodies = answers.windows(4).enumerate().filter(|(_, window)| *window == b"\r\n\r\n");
+    let bodies: Vec<_> = bodies.map(|(at, _)| &answers[at + 4..]).filter(|body| body.starts_with(&file)).collect();
+    assert!(is_well && bodies.len() == 2, "{}", bodies.len());
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("http_connection"), stopped.counter("netboot_complete")), (2, 22), "{stopped:?}");
+}
+
+#[test]
+fn a_machine_has_files_of_its_own_and_those_of_all() {
+    let scene = Scene::new();
+    let mac = machine_mac(0);
+    let other = MacAddr([2, 0, 0, 0, 0, 0x77]);
+    scene.write("default/shared", b"for all");
+    scene.write("default/config", b"for all");
+    scene.write("default/deep/er", b"deep");
+    scene.write("config", b"for nobody");
+    scene.write(&format!("{mac}/config"), b"for one");
+    scene.write(&format!("{other}/config"), b"for the other");
+    let daemon = scene.daemon(&[]);
+    let spelt = mac.to_string().replace(':', "%3A").to_uppercase();
+    for (path, expected) in [
+        (own("shared"), &b"for all"[..]),
+        (own("config"), b"for one"),
+        (own("deep//er"), b"deep"),
+        (format!("/mac/{other}/config"), b"for the other"),
+        (format!("/mac/{spelt}/config"), b"for one"),
+        (format!("/mac/{}/config?query", mac.to_string().replace(':', "")), b"for one"),
+        ("/mac/02:00:00:00:00:78/config".to_owned(), b"for all"),
+    ] {
+        assert_eq!(scene.get(&path, &[]).body, expected, "{path}");
+    }
+    drop(daemon);
+}
+
+#[test]
+fn what_is_not_there_or_not_theirs_is_refused_at_once() {
+    let scene = Scene::new();
+    let outside = TempDir::new().unwrap();
+    fs::write(outside.path().join("secret"), b"secret").unwrap();
+    scene.write("default/inside", b"inside");
+    scene.write("default/.hidden", b"hidden");
+    scene.write("default/directory/file", b"file");
+    let link = |to: &Path, name: &str| symlink(to, scene.path(&format!("default/{name}"))).unwrap();
+    link(&outside.path().join("secret"), "out");
+    link(outside.path(), "away");
+    link(Path::new("../../../../../../etc/passwd"), "up");
+    link(Path::new("inside"), "within");
+    assert!(Command::new("mkfifo").arg(scene.path("default/fifo")).status().unwrap().success());
+    let daemon = scene.daemon(&[]);
+    let missing = [
+        own("autoexec.ipxe"),
+        own(".hidden"),
+        own("%2ehidden"),
+        own("out"),
+        own("away/secret"),
+        own("up"),
+        own("../../../../../../etc/passwd"),
+        own("%2e%2e/%2e%2e/etc/passwd"),
+        own("..%2f..%2fetc/passwd"),
+        own("./inside"),
+        own("inside/more"),
+        own("inside%00"),
+        own("inside/"),
+        own(""),
+        own("//"),
+        own(&"a".repeat(300)),
+        own(&"a/".repeat(600)),
+        format!("//mac/{}/..//..//..//etc/passwd", machine_mac(0)),
+        "/".to_owned(),
+        "/etc/passwd".to_owned(),
+        "/mac/default/inside".to_owned(),
+        "/mac/../default/inside".to_owned(),
+    ];
+    for path in &missing {
+        let answer = scene.get(path, &[]);
+        assert_eq!((answer.status, answer.body), (404, b"no such file\n".to_vec()), "{path}");
+    }
+    for path in [own("fifo"), own("directory")] {
+        assert_eq!(scene.get(&path, &[]).status, 403, "{path}");
+    }
+    assert_eq!(scene.get(&own("within"), &[]).body, b"inside");
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
+        let answer = scene.get(&own("inside"), &["--request", method, "--data", "body"]);
+        assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD")), "{method}");
+    }
+    let long = format!("Long: {}", "a".repeat(100_000));
+    assert_eq!(scene.curl(&own("inside"), &["--header", &long]).1.status, 431);
+    let stopped = daemon.stop().unwrap();
+    for (name, count) in [
+        ("netboot_refuse_missing", missing.len() as u64),
+        ("netboot_refuse_denied", 2),
+        ("netboot_refuse_method", 5),
+        ("netboot_whole", 1),
+    ] {
+        assert_eq!(stopped.counter(name), count, "{name} {stopped:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_is_not_served_is_told_so() {
+    let scene = Scene::new();
+    scene.write("default/boot.efi", b"for others");
+    let denied = scene.loaded.path().join("denied");
+    fs::write(&denied, machine_mac(0).to_string()).unwrap();
+    let daemon = scene.daemon(&["--deny-macs", denied.to_str().unwrap()]);
+    assert_eq!(scene.get(&own("boot.efi"), &[]).status, 403);
+    assert_eq!(scene.get("/mac/02:00:00:00:00:78/boot.efi", &[]).status, 200);
+    assert_eq!(daemon.stop().unwrap().counter("netboot_refuse_machine"), 1);
+}
+
+#[test]
+fn a_part_is_sent_of_what_the_client_knows_and_of_nothing_else() {
+    let scene = Scene::new();
+    let file = bytes(1000);
+    scene.write("default/file", &file);
+    let daemon = scene.daemon(&[]);
+    let path = own("file");
+    let first = scene.get(&path, &[]);
+    let (etag, modified) = (first.field("ETag").unwrap(), first.field("Last-Modified").unwrap());
+    let ask = |fields: &[String]| {
+        let arguments: Vec<_> = fields.iter().flat_map(|field| ["--header", field]).collect();
+        scene.get(&path, &arguments)
+    };
+    for (range, expected) in
+        [("0-0", 0..1), ("10-19", 10..20), ("990-", 990..1000), ("-5", 995..1000), ("500-5000", 500..1000)]
+    {
+        let answer = ask(&[format!("Range: bytes={range}"), format!("If-Range: {etag}")]);
+        assert_eq!((answer.status, &answer.body[..]), (206, &file[expected.clone()]), "{range}");
+        let told = format!("bytes {}-{}/1000", expected.start, expected.end - 1);
+        assert_eq!(answer.field("Content-Range"), Some(told.as_str()));
+        assert_eq!(answer.field("Content-Length"), Some(expected.len().to_string().as_str()));
+        assert_eq!(answer.field("ETag"), Some(etag));
+    }
+    let range = || "Range: bytes=10-19".to_owned();
+    for (fields, status) in [
+        (vec![range(), format!("If-Match: {etag}")], 206),
+        (vec![range(), format!("If-Unmodified-Since: {modified}")], 206),
+        (vec![range(), format!("If-Range: {modified}")], 206),
+        (vec![range(), "If-Match: \"other\"".to_owned()], 412),
+        (vec![range(), "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT".to_owned()], 412),
+        (vec![range(), "If-Range: \"other\"".to_owned()], 200),
+        (vec!["Range: bytes=0-1,5-6".to_owned()], 200),
+        (vec![format!("If-None-Match: {etag}")], 304),
+        (vec![format!("If-Modified-Since: {modified}")], 304),
+        (vec!["Range: bytes=1000-".to_owned()], 416),
+    ] {
+        let answer = ask(&fields);
+        assert_eq!(answer.status, status, "{fields:?} {answer:?}");
+        match status {
+            206 => assert_eq!(answer.body, file[10..20]),
+            200 => assert_eq!(answer.body, file),
+            304 => assert_eq!((answer.body.len(), answer.field("ETag")), (0, Some(etag))),
+            416 => assert_eq!(answer.field("Content-Range"), Some("bytes */1000")),
+            _ => assert_eq!(answer.field("ETag"), None),
+        }
+    }
+    scene.write("default/file", &bytes(1001));
+    assert_eq!(ask(&[range(), format!("If-Match: {etag}")]).status, 412);
+    assert_eq!(ask(&[range(), format!("If-Range: {etag}")]).body.len(), 1001);
+    drop(daemon);
+}
+
+/// Asks for a file and reads no more than its beginning.
+fn begin(scene: &Scene, file: &str) -> TcpStream {
+    let mut stream = scene.connect();
+    stream
+        .write_all(format!("GET {} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n", own(file)).as_bytes())
+        .unwrap();
+    stream.read_exact(&mut [0; 1000]).unwrap();
+    stream
+}
+
+const LONG: usize = 64 << 20;
+
+#[test]
+fn a_file_that_is_cut_or_written_to_ends_the_transfer_and_nothing_else() {
+    let scene = Scene::new();
+    let daemon = {
+        scene.write("default/cut", &bytes(LONG));
+        scene.write("default/written", &bytes(LONG));
+        scene.daemon(&[])
+    };
+    let mut cut = begin(&scene, "cut");
+    File::options().write(true).open(scene.path("default/cut")).unwrap().set_len(1 << 20).unwrap();
+    let mut written = begin(&scene, "written");
+    let file = File::options().write(true).open(scene.path("default/written")).unwrap();
+    file.write_all_at(b"new", LONG as u64 - 3).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(2)).unwrap();
+    for stream in [&mut cut, &mut written] {
+        assert!(rest(stream).0.len() < LONG - 1000);
+    }
+    assert_eq!(scene.get(&own("cut"), &[]).body.len(), 1 << 20);
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("netboot_changed"), stopped.counter("netboot_complete")), (2, 1), "{stopped:?}");
+}
+
+#[test]
+fn a_file_that_is_replaced_goes_on_as_it_was() {
+    let scene = Scene::new();
+    scene.write("default/file", &bytes(LONG));
+    let daemon = scene.daemon(&[]);
+    let mut stream = begin(&scene, "file");
+    scene.write("default/new", b"new");
+    fs::rename(scene.path("default/new"), scene.path("default/file")).unwrap();
+    assert_eq!(scene.get(&own("file"), &[]).body, b"new");
+    let (rest, is_well) = rest(&mut stream);
+    assert!(is_well && rest.ends_with(&bytes(LONG)[LONG / 2..]), "{}", rest.len());
+    assert_eq!(daemon.stop().unwrap().counter("netboot_complete"), 2);
+}
+
+#[test]
+fn a_thousand_that_do_not_read_hold_nobody_up() {
+    let scene = Scene::new();
+    scene.write("default/long", &bytes(LONG));
+    scene.write("default/short", b"short");
+    // Of one address there may be only so many.
+    let add =
+        |number| scene.machine().ip(&format!("-6 address add {BASE}1:{number:x}/64 dev {MACHINE_INTERFACE} nodad"));
+    (0..20).for_each(|number| drop(add(number).unwrap()));
+    let daemon = scene.daemon(&[]);
+    let threads = fs::read_dir(format!("/proc/{}/task", daemon.pid().as_raw_nonzero())).unwrap().count();
+    let mut stalled = Vec::new();
+    for number in 0..20 {
+        let script = format!(
+            "import socket,sys,time\ns=[]\nfor _ in range(50):\n c=socket.create_connection(('{BASE}',80),source_address=('{BASE}1:{number:x}',0))\n \
+             c.sendall(b'GET {} HTTP/1.1\\r\\nHost: lab\\r\\n\\r\\n')\n s.append(c)\nprint('there',flush=True)\ntime.sleep(600)",
+            own("long")
+        );
+        stalled.push(scene.machine().start(Command::new("python3").args(["-c", &script])).unwrap());
+    }
+    for client in &stalled {
+        client.wait_for(LIMIT, |line| line.starts_with("there")).unwrap();
+    }
+    for _ in 0..20 {
+        assert_eq!(scene.get(&own("short"), &["--max-time", "5"]).body, b"short");
+    }
+    let now = fs::read_dir(format!("/proc/{}/task", daemon.pid().as_raw_nonzero())).unwrap().count();
+    assert!(now <= threads + 16, "{threads} threads, and then {now}");
+    drop(stalled);
+    let stopped = daemon.stop().unwrap();
+    assert!(stopped.took < Duration::from_secs(2), "{:?}", stopped.took);
+    assert_eq!(stopped.counter("netboot_whole"), 1020, "{stopped:?}");
+}
+
+#[test]
+fn one_address_has_so_many_connections() {
+    let scene = Scene::new();
+    scene.write("default/file", b"file");
+    let daemon = scene.daemon(&[]);
+    let held: Vec<_> = (0..64).map(|_| scene.connect()).collect();
+    assert_eq!(rest(&mut scene.connect()).0, b"");
+    drop(held);
+    while scene.curl(&own("file"), &[]).1.status != 200 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(daemon.stop().unwrap().counter("http_refuse_full_for_address") >= 1);
+}
+
+#[test]
+fn a_half_closed_connection_is_still_answered() {
+    let scene = Scene::new();
+    scene.write("default/file", &bytes(LONG));
+    let _daemon = scene.daemon(&[]);
+    let mut stream = begin(&scene, "file");
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert!(rest(&mut stream).0.ends_with(&bytes(LONG)[LONG / 2..]));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_and_nothing_is_left_behind() {
+    let scene = Scene::new();
+    let held = scene.rack.router.run(|| std::net::TcpListener::bind("[::]:80")).unwrap().unwrap();
+    let directory = scene.files.path().to_str().unwrap();
+    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--netboot-dir", directory];
+    let refusal = Daemon::refusal(&scene.rack.router, &arguments).unwrap();
+    assert_eq!(refusal.status.code(), Some(2), "{}", refusal.output);
+    assert!(refusal.output.contains("--http-listen-addr [::]:80: Address already in use"), "{}", refusal.output);
+    let off = [&arguments[..], &["--http-listen-addr", "off"]].concat();
+    drop(Daemon::start(&scene.rack.router, &off).unwrap());
+    drop(held);
+}
