@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dhcpv6macd::{
+    datapath::{Flushed, Transmit},
     respond::Reason,
     tftp::{Failure, Found, Happening},
     wire::tftp::DATA_HEADER,
@@ -221,6 +222,37 @@ fn behind_a_gap_the_window_is_sent_again_once_a_round_trip() {
     assert_eq!((server.counter("tftp_resent"), server.counter("tftp_duplicate_acknowledgement")), (6, 4));
     server.now += Duration::from_millis(2);
     assert_eq!(server.say(1000, &acknowledgement(10)).len(), 8);
+}
+
+/// A ring whose every slot is on its way.
+struct NoRoom;
+
+impl Transmit for NoRoom {
+    fn has_room(&self, _: usize) -> bool {
+        false
+    }
+
+    fn transmit(&mut self, _: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        panic!("there is no room");
+    }
+
+    fn flush(&mut self) -> Flushed {
+        Flushed::default()
+    }
+}
+
+#[test]
+fn what_is_to_be_sent_again_and_has_arrived_is_not_sent_again() {
+    let mut server = Transfers::new(bytes(100_000));
+    server.say(1000, &request("blksize 100 windowsize 16 "));
+    server.now += Duration::from_millis(2);
+    assert_eq!(server.say(1000, &acknowledgement(0)).len(), 16);
+    server.now += Duration::from_millis(2);
+    for block in [1, 10] {
+        assert_eq!(server.take(&Transfers::frame(1000, &acknowledgement(block)), &mut NoRoom), Ok(()));
+    }
+    let sent = server.wait().unwrap();
+    assert_eq!((sent.len(), &sent[0]), (16, &data(11, &bytes(1100)[1000..])));
 }
 
 #[test]

@@ -48,8 +48,10 @@ pub(super) struct Session {
     greeting: Greeting,
     /// Blocks that have arrived.
     acknowledged: u64,
-    /// Blocks that were sent, each once or more.
+    /// Blocks that were sent, but for those that are to be sent again.
     sent: u64,
+    /// Blocks that ever were.
+    highest: u64,
     /// The last block's number, once it was sent.
     last: Option<u64>,
     /// Where the first block begins that has not arrived.
@@ -104,6 +106,7 @@ impl Session {
             greeting: if terms.are_granted() { Greeting::Owed } else { Greeting::Over },
             acknowledged: 0,
             sent: 0,
+            highest: 0,
             last: None,
             arrived: Cursor::default(),
             next: Cursor::default(),
@@ -198,6 +201,7 @@ impl Session {
         self.window = (begun, now);
         self.next = next;
         self.sent += 1;
+        self.highest = self.highest.max(self.sent);
         if filled < block_size {
             self.last = Some(self.sent);
         }
@@ -210,8 +214,8 @@ impl Session {
             return self.agree(number, now);
         }
         let arrived = u64::from(number.wrapping_sub(wire_number(self.acknowledged)));
-        let under_way = self.sent - self.acknowledged;
-        if arrived > under_way {
+        // Also a block that is to be sent again may have arrived the first time.
+        if arrived > self.highest - self.acknowledged {
             return Acknowledged::Nothing;
         }
         if arrived > 0 {
@@ -222,7 +226,7 @@ impl Session {
         if self.last == Some(self.acknowledged) {
             return Acknowledged::Complete;
         }
-        if arrived == under_way && arrived > 0 {
+        if self.acknowledged == self.sent && arrived > 0 {
             self.measure(now);
             return Acknowledged::More { resent: 0 };
         }
@@ -259,6 +263,9 @@ impl Session {
         }
         for _ in 0..blocks {
             self.arrived.skip(&self.file, self.terms.mode, self.terms.block_size.into());
+        }
+        if self.acknowledged > self.sent {
+            (self.sent, self.next) = (self.acknowledged, self.arrived);
         }
     }
 

@@ -32,7 +32,7 @@ use dhcpv6macd::{
 };
 use dhcpv6macd_ebpf::{PassReason, Service, Verdict};
 pub use judge::{judge, judge_configured, judge_message};
-pub use packet::{Envelope, Message, SOLICIT, message, right};
+pub use packet::{Envelope, Message, REQUEST, SOLICIT, message, right};
 
 use crate::capture::Capture;
 

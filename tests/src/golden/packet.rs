@@ -10,7 +10,8 @@ use super::{BASE, MACHINE, SERVER_DUID, SERVER_PORT};
 /// Message types (RFC 9915 section 7.3).
 pub const SOLICIT: u8 = 1;
 pub(super) const ADVERTISE: u8 = 2;
-pub(super) const REQUEST: u8 = 3;
+/// Type of a Request.
+pub const REQUEST: u8 = 3;
 pub(super) const CONFIRM: u8 = 4;
 pub(super) const RENEW: u8 = 5;
 pub(super) const REBIND: u8 = 6;
@@ -108,7 +109,9 @@ impl Message {
         self.option(IA_PD, &timed(iaid, []))
     }
 
-    pub(super) fn for_us(self) -> Self {
+    /// The same, for our server.
+    #[must_use]
+    pub fn for_us(self) -> Self {
         self.option(SERVER_ID, SERVER_DUID)
     }
 

@@ -1,0 +1,260 @@
+//! What is told of machines while they boot: Server-Sent Events and JSON from the real daemon, heard by curl.
+#![cfg(test)]
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use dhcpv6macd_tests::{
+    efi,
+    golden::{MACHINE, Message, REQUEST, SOLICIT, message},
+    lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack},
+    population::Port,
+};
+use object::pe::IMAGE_FILE_MACHINE_AMD64;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const BASE: &str = "2001:db8:0:1::";
+const EVENTS: &str = "http://[::1]:6315";
+/// How long anything may take on a machine that is busy with something else.
+const LIMIT: Duration = Duration::from_secs(20);
+const MTU: u32 = 1500;
+
+const ARCHITECTURE: u16 = 61;
+const USER_CLASS: u16 = 15;
+const VENDOR_CLASS: u16 = 16;
+const PXE_CLIENT: &[u8] = b"\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003001";
+
+/// A rack with a daemon on its router, and a port where frames of a simulated machine are sent.
+struct Scene {
+    rack: Rack,
+    port: Port,
+    files: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let rack = Rack::new(1).unwrap();
+        rack.router.ip(&format!("-6 address add {BASE}1/64 dev {ROUTER_INTERFACE} nodad")).unwrap();
+        let machine = &rack.machines[0];
+        machine.ip(&format!("-6 address add {BASE}99/64 dev {MACHINE_INTERFACE} nodad")).unwrap();
+        let interface = machine.index_of(MACHINE_INTERFACE).unwrap();
+        let port = machine.run(|| Port::open(interface, MTU)).unwrap().unwrap();
+        Self { rack, port, files: TempDir::new().unwrap() }
+    }
+
+    fn ipxe(&self) -> PathBuf {
+        let path = self.files.path().join("ipxe.efi");
+        fs::write(&path, efi::application(IMAGE_FILE_MACHINE_AMD64, 3000).unwrap()).unwrap();
+        path
+    }
+
+    fn daemon(&self, arguments: &[&str]) -> Daemon {
+        let (ipxe, template) = (self.ipxe(), format!("http://[{BASE}1]/mac/{{{{.MAC}}}}/boot.efi"));
+        let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--http-boot-url-template", &template];
+        let image = ["--ipxe-x86-64-efi", ipxe.to_str().unwrap()];
+        Daemon::start(&self.rack.router, &[&least[..], &image, arguments].concat()).unwrap()
+    }
+
+    /// The simulated machine says this, and is answered.
+    fn says(&mut self, message: &Message) {
+        self.port.send(&message.frame()).unwrap();
+        let frames = self.port.frames(Duration::from_millis(300)).unwrap();
+        assert!(!frames.is_empty(), "no answer");
+    }
+
+    /// It boots by PXE and iPXE into a system.
+    fn boots(&mut self) {
+        let pxe = |kind| message(kind).ia_na(1, &[]).option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT);
+        self.says(&pxe(SOLICIT));
+        self.says(&pxe(REQUEST).for_us());
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--globoff", "--output", "/dev/null"]);
+        curl.arg(format!("tftp://[{BASE}1]/{MACHINE}/ipxe.efi"));
+        self.rack.machines[0].execute(&curl, LIMIT).unwrap().success().unwrap();
+        let ipxe = |kind| pxe(kind).option(USER_CLASS, b"\0\x04iPXE");
+        self.says(&ipxe(SOLICIT));
+        self.says(&ipxe(REQUEST).for_us());
+        self.says(&message(SOLICIT).ia_na(2, &[]));
+    }
+}
+
+/// The events of that boot.
+const BOOT: [&str; 7] = [
+    "init",
+    "firmware_init",
+    "point_pxe_to_ipxe_over_tftp",
+    "serve_ipxe_over_tftp",
+    "served_ipxe_over_tftp",
+    "point_ipxe_to_http_boot",
+    "os_init",
+];
+
+fn curl(host: &Host, arguments: &[&str]) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--globoff", "--max-time", "10"]).args(arguments);
+    host.execute(&curl, LIMIT).unwrap().success().unwrap()
+}
+
+fn json(host: &Host, path: &str) -> Value {
+    serde_json::from_str(&curl(host, &[&format!("{EVENTS}{path}")])).unwrap()
+}
+
+/// Whoever listens to events.
+struct Subscriber(Process);
+
+impl Subscriber {
+    fn new(host: &Host, arguments: &[&str]) -> Self {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--no-buffer", "--globoff"]).args(arguments);
+        Self(host.start(&curl).unwrap())
+    }
+
+    /// One that has heard what was.
+    fn there(host: &Host, arguments: &[&str]) -> Self {
+        let subscriber = Self::new(host, arguments);
+        subscriber.0.wait_for(LIMIT, |line| line.starts_with("data: ")).unwrap();
+        subscriber
+    }
+
+    /// Everything that it has heard until the last of these events came: the snapshot, and the events.
+    fn hears(&self, last: &str) -> Heard {
+        let is_last =
+            |line: &str| line.starts_with("data: {\"mac\"") && line.contains(&format!("\"event\":\"{last}\""));
+        self.0.wait_for(LIMIT, is_last).unwrap();
+        let output = self.0.output();
+        let datas = output.lines().filter_map(|line| line.strip_prefix("data: "));
+        let datas: Vec<Value> = datas.map(|data| serde_json::from_str(data).unwrap()).collect();
+        let (events, snapshots): (Vec<_>, Vec<_>) = datas.into_iter().partition(|data| data.get("event").is_some());
+        let ids = output.lines().filter_map(|line| line.strip_prefix("id: ")).map(str::to_owned).collect();
+        Heard { events, snapshots, ids, text: output }
+    }
+}
+
+#[derive(Debug)]
+struct Heard {
+    events: Vec<Value>,
+    snapshots: Vec<Value>,
+    ids: Vec<String>,
+    text: String,
+}
+
+fn names<'a>(events: impl IntoIterator<Item = &'a Value>) -> Vec<&'a str> {
+    events.into_iter().map(|event| event["event"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_boot_is_told_step_by_step() {
+    let mut scene = Scene::new();
+    let daemon = scene.daemon(&[]);
+    let everybody = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
+    let mac = MACHINE.to_string();
+    let one = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events?mac={mac}")]);
+    let other = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events?mac=02:00:00:00:00:77")]);
+    scene.boots();
+
+    let heard = everybody.hears("os_init");
+    assert!(heard.text.starts_with("retry: 3000\n\ndata: {}\n\n"), "{}", heard.text);
+    assert_eq!(names(heard.events.iter().map(|data| &data["event"])), BOOT);
+    for data in &heard.events {
+        assert_eq!([&data["mac"], &data["ipv6_address"]], [&mac, "2001:db8:0:1:0:5254:12:3456"]);
+        let time = data["event"]["timestamp"].as_str().unwrap();
+        assert!(time.len() == 30 && time.ends_with('Z') && time.as_bytes()[19] == b'.', "{time}");
+    }
+    let served = &heard.events[4]["event"]["detail"];
+    let length = fs::metadata(scene.ipxe()).unwrap().len();
+    assert_eq!(
+        serde_json::to_string(served).unwrap(),
+        format!(
+            r#"{{"file_name":"ipxe.efi","protocol":"tftp","sent_bytes":{length},"state":"complete","total_bytes":{length}}}"#
+        )
+    );
+    assert_eq!(one.hears("os_init").events, heard.events);
+    assert_eq!(other.0.output(), "retry: 3000\n\ndata: null\n\n");
+
+    let known = json(&scene.rack.router, &format!("/machines/{mac}"));
+    assert_eq!(json(&scene.rack.router, "/machines")[&mac], known);
+    assert_eq!(names(known["Events"].as_array().unwrap()), BOOT);
+    assert_eq!([&known["Mac"], &known["IPv6Address"]], [&mac, "2001:db8:0:1:0:5254:12:3456"]);
+    let stopped = daemon.stop().unwrap();
+    assert_eq!(stopped.counter("observation_dropped"), 0, "{stopped:?}");
+}
+
+#[test]
+fn who_comes_late_hears_what_was_and_who_comes_back_what_is_new() {
+    let mut scene = Scene::new();
+    let daemon = scene.daemon(&[]);
+    let first = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
+    scene.boots();
+    let heard = first.hears("os_init");
+    let late = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
+    let last = format!("Last-Event-ID: {}", heard.ids[3]);
+    let back = Subscriber::new(&scene.rack.router, &["--header", &last, &format!("{EVENTS}/events")]);
+    let stranger = format!("Last-Event-ID: 123-{}", heard.ids.len());
+    let stranger = Subscriber::there(&scene.rack.router, &["--header", &stranger, &format!("{EVENTS}/events")]);
+
+    let back = back.hears("os_init");
+    assert_eq!((back.snapshots.len(), &back.ids), (0, &heard.ids[4..].to_vec()));
+    scene.says(&message(SOLICIT).ia_na(1, &[]).option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT));
+    for subscriber in [&late, &stranger] {
+        let heard = subscriber.hears("firmware_init");
+        assert_eq!(heard.snapshots.len(), 1);
+        assert_eq!(names(heard.snapshots[0][&MACHINE.to_string()]["Events"].as_array().unwrap()), BOOT);
+        assert_eq!(names(heard.events.iter().map(|data| &data["event"])), ["firmware_init"], "no gap, nothing twice");
+    }
+    daemon.stop().unwrap();
+}
+
+#[test]
+fn a_machine_that_stands_still_is_told_of() {
+    let mut scene = Scene::new();
+    let daemon = scene.daemon(&["--stalled-after", "firmware_init=1s"]);
+    let subscriber = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
+    scene.says(&message(SOLICIT).ia_na(1, &[]).option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT));
+    let heard = subscriber.hears("stalled");
+    let reason = &heard.events.last().unwrap()["event"]["detail"]["reason"];
+    assert_eq!(reason, "Advertise sent, no Request for 1 s");
+    scene.says(&message(SOLICIT).ia_na(2, &[]));
+    assert_eq!(
+        names(subscriber.hears("os_init").events.iter().map(|data| &data["event"])),
+        ["init", "firmware_init", "stalled", "resumed", "os_init"]
+    );
+    daemon.stop().unwrap();
+}
+
+#[test]
+fn what_is_not_there_is_named_and_a_socket_serves_who_may_write_to_it() {
+    let scene = Scene::new();
+    let socket = scene.files.path().join("events");
+    let socket = socket.to_str().unwrap();
+    let daemon = scene.daemon(&["--events-listen-addr", socket]);
+    let router = &scene.rack.router;
+    let status = |arguments: &[&str]| {
+        let status = ["--output", "/dev/null", "--write-out", "%{http_code}", "--unix-socket", socket];
+        curl(router, &[&status[..], arguments].concat())
+    };
+    for (path, code) in [
+        ("/", "200"),
+        ("/healthz", "200"),
+        ("/version", "200"),
+        ("/machines", "200"),
+        ("/machines/02:00:00:00:00:77", "404"),
+        ("/machines/xyz", "404"),
+        ("/events?mac=xyz", "400"),
+        ("/none", "404"),
+        ("/../../etc/passwd", "404"),
+    ] {
+        assert_eq!(status(&["--path-as-is", &format!("http://events{path}")]), code, "{path}");
+    }
+    assert_eq!(status(&["--request", "POST", "http://events/events"]), "405");
+    assert_eq!(curl(router, &["--unix-socket", socket, "http://events/version"]).trim(), "dhcpv6macd 0.1.0");
+    // One that nobody listens on any more is replaced.
+    daemon.kill().unwrap();
+    let begun = Instant::now();
+    scene.daemon(&["--events-listen-addr", socket]).stop().unwrap();
+    assert!(begun.elapsed() < LIMIT);
+}
