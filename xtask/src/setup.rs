@@ -33,7 +33,7 @@ const DNSMASQ: Needed = Needed {
     why: "a real relay agent, and a TFTP server that others use",
 };
 
-const TEST_PROGRAMS: [Needed; 13] = [
+const TEST_PROGRAMS: [Needed; 14] = [
     Needed { program: "dhclient", package: "isc-dhcp-client", why: "a real client" },
     Needed { program: "dhcpcd", package: "dhcpcd-base", why: "a real client" },
     Needed { program: "systemd-networkd", package: "systemd", why: "a real client" },
@@ -46,6 +46,7 @@ const TEST_PROGRAMS: [Needed; 13] = [
     DNSMASQ,
     Needed { program: "ping", package: "iputils-ping", why: "other traffic that must pass" },
     Needed { program: "nft", package: "nftables", why: "loses frames on purpose, counts what the host sees" },
+    Needed { program: "chromedriver", package: "chromium-driver", why: "a real browser, told what to do" },
     Needed { program: "tshark", package: "tshark", why: "reads what the daemon sends, and says what is wrong with it" },
 ];
 

@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod browser;
 mod client;
 mod daemon;
 mod host;
@@ -23,6 +24,7 @@ mod rack;
 
 pub(crate) use self::daemon::target;
 pub use self::{
+    browser::{Browser, WINDOW, key},
     client::{Tenure, dhclient},
     daemon::{Daemon, Stopped},
     host::{End, Host, cable},

@@ -79,7 +79,9 @@ $("search").addEventListener("input", event => {
   soon(0);
 });
 $("search").addEventListener("keydown", event => {
-  if (event.key === "ArrowDown" || event.key === "Enter") view.cursor = null, move("Home");
+  if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+  event.preventDefault(); // the tile that has the focus then would hear it too
+  move("Home");
 });
 $("clear").addEventListener("click", () => {
   $("search").value = "";
