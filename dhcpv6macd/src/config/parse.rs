@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     datapath::steering::XdpMode,
+    http::tls::{self, PemFile, TlsError},
     policy::Lifetimes,
     router::Advertised,
     tftp::Limits,
@@ -159,7 +160,14 @@ impl Texts<'_> {
         let certificate = self.optional("tls-cert-file", |text| existing(text, |path| check_pem(path, CERTIFICATE)))?;
         let key = self.optional("tls-key-file", |text| existing(text, |path| check_pem(path, PRIVATE_KEY)))?;
         match (certificate, key) {
-            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+            (Some(certificate), Some(key)) => {
+                let files = TlsFiles { certificate, key };
+                let wrong = |TlsError { file, what, .. }: TlsError| match file {
+                    PemFile::Certificate => self.wrong("tls-cert-file", &what),
+                    PemFile::Key => self.wrong("tls-key-file", &what),
+                };
+                tls::read(&files).map(|_| Some(files)).map_err(wrong)
+            }
             (None, None) => Ok(None),
             (Some(_), None) => {
                 Err(self.wrong("tls-cert-file", &"a certificate needs its key: give --tls-key-file too"))

@@ -17,6 +17,8 @@ const NO_IPXE: &str = "TFTP has no iPXE to serve: none is compiled in, there is 
 const NO_TEMPLATE: &str =
     "there is no --http-boot-url-template: iPXE and UEFI HTTP boot are given an address, and nothing to boot";
 
+const NO_NETBOOT: &str = "there is a certificate and no --netboot-dir: HTTPS has nothing to serve, and is off";
+
 impl Config {
     /// What can be meant, but hardly is. Looks into the directories that are named.
     #[must_use]
@@ -33,6 +35,7 @@ impl Config {
             (has_other_port, OTHER_PORT),
             (has_nothing, NO_IPXE),
             (leads_nowhere, NO_TEMPLATE),
+            (self.tls.is_some() && self.netboot_dir.is_none(), NO_NETBOOT),
         ]
         .into_iter()
         .filter_map(|(is_so, warning)| is_so.then_some(warning))

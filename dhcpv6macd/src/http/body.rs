@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Bytes of a file that are read at a time.
-const PIECE: usize = 128 << 10;
+const PIECE: usize = 64 << 10;
 
 /// What a response carries.
 pub struct Body(Content);

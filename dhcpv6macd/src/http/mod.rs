@@ -1,6 +1,7 @@
 //! HTTP: hyper does the protocol; here is who may speak it, for how long, and what is served.
 //!
 //! * [`connection`]: connections are taken in, bounded, and cut off where nothing moves. Knows nothing of what is served.
+//! * [`tls`]: connections that begin with a handshake, and a certificate that may change.
 //! * [`events`]: what happens to machines, as it happens, and what is known of them.
 //! * [`page`]: the live rack page.
 //! * [`netboot`]: files for machines that boot. [`conditions`]: whether they are sent, and which part. Pure.
@@ -14,4 +15,5 @@ pub mod netboot;
 pub mod page;
 pub mod representation;
 pub mod sendfile;
+pub mod tls;
 pub mod transfer;

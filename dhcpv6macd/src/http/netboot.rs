@@ -87,18 +87,22 @@ impl Serve<TcpStream> for PlainNetboot {
 enum Way {
     /// By the kernel.
     Sent(Outgoing),
+    /// Read, and encrypted.
+    Read,
 }
 
 impl Way {
     const fn protocol(&self) -> Protocol {
         match self {
             Self::Sent(_) => Protocol::Http,
+            Self::Read => Protocol::Https,
         }
     }
 
     fn body(&self, transfer: Transfer) -> Body {
         match self {
             Self::Sent(outgoing) => Body::sent(transfer, outgoing.clone()),
+            Self::Read => Body::read(transfer),
         }
     }
 }
@@ -107,6 +111,14 @@ impl Way {
 pub struct NetbootService {
     netboot: Arc<Netboot>,
     way: Way,
+}
+
+impl NetbootService {
+    /// Over a connection that is encrypted.
+    #[must_use]
+    pub const fn encrypted(netboot: Arc<Netboot>) -> Self {
+        Self { netboot, way: Way::Read }
+    }
 }
 
 impl Service<Request<Incoming>> for NetbootService {

@@ -33,7 +33,9 @@ impl Representation {
         file.metadata().map(|metadata| Self::told(&metadata))
     }
 
-    fn told(metadata: &Metadata) -> Self {
+    /// As the kernel has told.
+    #[must_use]
+    pub fn told(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

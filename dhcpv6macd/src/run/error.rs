@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     datapath::steering::{SteeringLinkError, SteeringProgramError, XdpMode},
+    http::tls::TlsError,
     interface::InterfaceError,
     policy::BaseAddress,
 };
@@ -182,6 +183,9 @@ pub enum StartError {
         /// The names of the programs that have the port, as far as they are known.
         holders: String,
     },
+    /// The certificate or its key, since they were looked at.
+    #[error("{0}")]
+    Tls(TlsError),
     /// The threads of HTTP cannot be started.
     #[error("cannot start the threads of HTTP: {0}")]
     Http(io::Error),

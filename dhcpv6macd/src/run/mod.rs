@@ -180,7 +180,10 @@ impl<'a> Daemon<'a> {
                         info!(signal = name, "stopping");
                         return Ok(());
                     }
-                    Asked::Reload => self.follower.reload(),
+                    Asked::Reload => {
+                        self.follower.reload();
+                        self.netboot.iter().for_each(NetbootServers::reload);
+                    }
                 },
                 followed = self.follower.next() => followed?,
                 never = &mut advertising => match never {},
@@ -289,7 +292,7 @@ struct Signals {
 enum Asked {
     /// To end, by the signal of this name.
     Stop(&'static str),
-    /// To read the lists of machines and the images again.
+    /// To read the lists of machines, the images and the certificate again.
     Reload,
 }
 

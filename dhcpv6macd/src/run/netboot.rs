@@ -12,9 +12,11 @@ use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
     sync::Notify,
+    task::spawn_blocking,
+    time::timeout,
 };
 use tracing::{debug, warn};
 
@@ -23,8 +25,9 @@ use crate::{
     config::Config,
     datapath::port::{Transport, holders},
     http::{
-        connection::{self, Limits, Server},
+        connection::{self, Limits, Serve, Server},
         netboot::{self, Netboot, PlainNetboot},
+        tls::{Identity, TlsNetboot},
         transfer::{Observation, Observe},
     },
     respond::Site,
@@ -45,12 +48,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BACKLOG: i32 = 4096;
 /// Threads that wait for a disk.
 const DISK_THREADS_MAX: usize = 16;
+/// How often it is looked whether the certificate has changed.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long threads that read a disk are waited for at the end.
 const END: Duration = Duration::from_millis(200);
 
 /// Everything that serves netboot files. Dropped, it ends.
 pub(super) struct NetbootServers {
     stop: Arc<Notify>,
+    reload: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
     connections: Arc<connection::Counters>,
     answers: Arc<netboot::Counters>,
@@ -60,25 +66,26 @@ impl NetbootServers {
     /// Starts what the configuration says, from the files to the ports; `None` where that is nothing.
     pub(super) fn start(config: &Config, site: &Arc<ArcSwap<Site>>) -> Result<Option<Self>, StartError> {
         let Some(path) = &config.netboot_dir else { return Ok(None) };
-        let Some(address) = config.http else { return Ok(None) };
         let tree = Tree::open(path).map_err(|source| StartError::NetbootDirectory { path: path.clone(), source })?;
-        let plain = listen("http-listen-addr", address)?;
-        let runtime = runtime().map_err(StartError::Http)?;
-
-        let (connections, answers) = <(Arc<connection::Counters>, Arc<netboot::Counters>)>::default();
-        let limits = limits();
+        let identity = config.tls.clone().filter(|_| config.https.is_some()).map(Identity::new).transpose();
+        let identity = identity.map_err(StartError::Tls)?;
+        let plain = config.http.map(|address| listen("http-listen-addr", address)).transpose()?;
+        let encrypted = config.https.filter(|_| identity.is_some());
+        let encrypted = encrypted.map(|address| listen("https-listen-addr", address)).transpose()?;
+        if plain.is_none() && encrypted.is_none() {
+            return Ok(None);
+        }
+        let answers = Arc::new(netboot::Counters::default());
         let site = Arc::clone(site);
         let is_served = Box::new(move |mac| site.load().check_access(mac).is_ok());
         let netboot = Arc::new(Netboot::new(tree, is_served, Told, Arc::clone(&answers)));
-        let plain_server = Server::new(PlainNetboot(netboot), limits, Arc::clone(&connections));
-        let plain = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(plain).map_err(StartError::Http)?
-        };
-        runtime.spawn(async move { plain_server.run(plain).await });
-        let stop = Arc::new(Notify::new());
-        let thread = keep(runtime, Arc::clone(&stop)).map_err(StartError::Http)?;
-        Ok(Some(Self { stop, thread: Some(thread), connections, answers }))
+        let servers = Servers { plain, encrypted, netboot, identity };
+        servers.start(answers).map(Some).map_err(StartError::Http)
+    }
+
+    /// Reads the certificate again.
+    pub(super) fn reload(&self) {
+        self.reload.notify_one();
     }
 
     /// Ends every connection, and adds what was counted.
@@ -99,6 +106,57 @@ impl NetbootServers {
 impl Drop for NetbootServers {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// All that is needed to begin.
+struct Servers {
+    plain: Option<StdTcpListener>,
+    encrypted: Option<StdTcpListener>,
+    netboot: Arc<Netboot>,
+    identity: Option<Identity>,
+}
+
+impl Servers {
+    fn start(self, answers: Arc<netboot::Counters>) -> io::Result<NetbootServers> {
+        let connections = Arc::new(connection::Counters::default());
+        let limits = limits();
+        let runtime = runtime()?;
+        let handle = runtime.handle().clone();
+        let (stop, reload) = <(Arc<Notify>, Arc<Notify>)>::default();
+        let thread = Some(keep(runtime, Arc::clone(&stop))?);
+        let servers = NetbootServers { stop, reload, thread, connections, answers };
+
+        let _inside = handle.enter();
+        let connections = || Arc::clone(&servers.connections);
+        if let Some(listener) = self.plain {
+            serve(Server::new(PlainNetboot(Arc::clone(&self.netboot)), limits, connections()), listener)?;
+        }
+        if let (Some(listener), Some(identity)) = (self.encrypted, self.identity) {
+            let encrypted = TlsNetboot::new(self.netboot, identity.resolver()).map_err(io::Error::other)?;
+            serve(Server::new(encrypted, limits, connections()), listener)?;
+            tokio::spawn(refresh(identity, Arc::clone(&servers.reload)));
+        }
+        Ok(servers)
+    }
+}
+
+fn serve<S: Serve<TcpStream>>(server: Server<S>, listener: StdTcpListener) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    tokio::spawn(async move { server.run(listener).await });
+    Ok(())
+}
+
+/// Keeps a certificate in step with its files.
+async fn refresh(mut identity: Identity, reload: Arc<Notify>) {
+    loop {
+        let is_asked = timeout(LOOK, reload.notified()).await.is_ok();
+        let refreshed = spawn_blocking(move || {
+            identity.refresh(is_asked);
+            identity
+        });
+        let Ok(refreshed) = refreshed.await else { return };
+        identity = refreshed;
     }
 }
 
