@@ -28,6 +28,7 @@ const ARCHITECTURE: u16 = 61;
 const USER_CLASS: u16 = 15;
 const VENDOR_CLASS: u16 = 16;
 const PXE_CLIENT: &[u8] = b"\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003001";
+const HTTP_CLIENT: &[u8] = b"\0\0\x01\x57\0\x21HTTPClient:Arch:00016:UNDI:003001";
 
 /// A rack with a daemon on its router, and a port where frames of a simulated machine are sent.
 struct Scene {
@@ -56,7 +57,10 @@ impl Scene {
     fn daemon(&self, arguments: &[&str]) -> Daemon {
         let (ipxe, template) = (self.ipxe(), format!("http://[{BASE}1]/mac/{{{{.MAC}}}}/boot.efi"));
         let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--http-boot-url-template", &template];
-        let image = ["--ipxe-x86-64-efi", ipxe.to_str().unwrap()];
+        let netboot = self.files.path().join("netboot");
+        fs::create_dir_all(netboot.join("default")).unwrap();
+        fs::write(netboot.join("default/boot.efi"), vec![7; 6 << 20]).unwrap();
+        let image = ["--ipxe-x86-64-efi", ipxe.to_str().unwrap(), "--netboot-dir", netboot.to_str().unwrap()];
         Daemon::start(&self.rack.router, &[&least[..], &image, arguments].concat()).unwrap()
     }
 
@@ -67,30 +71,33 @@ impl Scene {
         assert!(!frames.is_empty(), "no answer");
     }
 
+    fn loads(&self, url: &str) {
+        curl(&self.rack.machines[0], &["--output", "/dev/null", url]);
+    }
+
     /// It boots by PXE and iPXE into a system.
     fn boots(&mut self) {
         let pxe = |kind| message(kind).ia_na(1, &[]).option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT);
         self.says(&pxe(SOLICIT));
         self.says(&pxe(REQUEST).for_us());
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--globoff", "--output", "/dev/null"]);
-        curl.arg(format!("tftp://[{BASE}1]/{MACHINE}/ipxe.efi"));
-        self.rack.machines[0].execute(&curl, LIMIT).unwrap().success().unwrap();
+        self.loads(&format!("tftp://[{BASE}1]/{MACHINE}/ipxe.efi"));
         let ipxe = |kind| pxe(kind).option(USER_CLASS, b"\0\x04iPXE");
         self.says(&ipxe(SOLICIT));
         self.says(&ipxe(REQUEST).for_us());
+        self.loads(&format!("http://[{BASE}1]/mac/{MACHINE}/boot.efi"));
         self.says(&message(SOLICIT).ia_na(2, &[]));
     }
 }
 
 /// The events of that boot.
-const BOOT: [&str; 7] = [
+const BOOT: [&str; 8] = [
     "init",
     "firmware_init",
     "point_pxe_to_ipxe_over_tftp",
     "serve_ipxe_over_tftp",
     "served_ipxe_over_tftp",
     "point_ipxe_to_http_boot",
+    "http_fetch_uki",
     "os_init",
 ];
 
@@ -159,7 +166,10 @@ fn a_boot_is_told_step_by_step() {
 
     let heard = everybody.hears("os_init");
     assert!(heard.text.starts_with("retry: 3000\n\ndata: {}\n\n"), "{}", heard.text);
-    assert_eq!(names(heard.events.iter().map(|data| &data["event"])), BOOT);
+    let events = || heard.events.iter().map(|data| &data["event"]);
+    assert_eq!(names(events().filter(|event| event["repeat_event"] == false)), BOOT);
+    let fetched = events().filter(|event| event["event"] == "http_fetch_uki").map(|event| &event["detail"]["state"]);
+    assert_eq!(fetched.collect::<Vec<_>>(), ["init", "sending", "complete"]);
     for data in &heard.events {
         assert_eq!([&data["mac"], &data["ipv6_address"]], [&mac, "2001:db8:0:1:0:5254:12:3456"]);
         let time = data["event"]["timestamp"].as_str().unwrap();
@@ -199,7 +209,7 @@ fn who_comes_late_hears_what_was_and_who_comes_back_what_is_new() {
 
     let back = back.hears("os_init");
     assert_eq!((back.snapshots.len(), &back.ids), (0, &heard.ids[4..].to_vec()));
-    scene.says(&message(SOLICIT).ia_na(1, &[]).option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT));
+    scene.says(&message(SOLICIT).ia_na(1, &[]).option(ARCHITECTURE, &[0, 16]).option(VENDOR_CLASS, HTTP_CLIENT));
     for subscriber in [&late, &stranger] {
         let heard = subscriber.hears("firmware_init");
         assert_eq!(heard.snapshots.len(), 1);

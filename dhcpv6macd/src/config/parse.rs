@@ -114,7 +114,7 @@ impl Texts<'_> {
             .map_err(|error| self.wrong(said.unwrap_or("preferred-lifetime"), &error))
     }
 
-    fn is_said(&self, name: &str) -> bool {
+    pub(super) fn is_said(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|given| given.origin != Origin::Default)
     }
 

@@ -26,6 +26,8 @@ pub struct Observation {
     pub path: Arc<str>,
     /// What it goes over.
     pub protocol: Protocol,
+    /// Bytes of the file.
+    pub total: u64,
     /// When it was asked for, which tells a machine's transfers apart.
     pub begun: Instant,
     /// What happened.
@@ -36,10 +38,7 @@ pub struct Observation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// It was asked for.
-    Begun {
-        /// Bytes of the file.
-        total: u64,
-    },
+    Begun,
     /// So much is sent: told at each [mark](MARK), and of slow ones now and then.
     Sending {
         /// The place in the file, bytes: a transfer that goes on where another was broken off begins there.

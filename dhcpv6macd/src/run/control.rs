@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     event::{Change, Protocol, TransferState},
-    http::events::feed::{Publisher, Question},
+    http::{
+        events::feed::{Publisher, Question},
+        transfer,
+    },
     machine::{Finding, Machines, Moment, Progress},
     respond::Observation,
     tftp::{self, Happening},
@@ -76,6 +79,7 @@ impl Control {
             match sighting.seen {
                 Seen::Message(message) => self.take_message(&message.observation(), at),
                 Seen::Transfer(seen) => self.take_transfer(&seen, at),
+                Seen::Fetch(seen) => self.take_fetch(&seen, at),
             }
         }
         self.publisher.publish(&self.changes);
@@ -120,6 +124,19 @@ impl Control {
         self.machines.progress(mac, &progress, now, &mut |change| self.changes.push(change));
     }
 
+    fn take_fetch(&mut self, seen: &transfer::Observation, now: Moment) {
+        let transfer::Observation { mac, ref path, protocol, total, begun, happening } = *seen;
+        debug!(%mac, file = %path, total, ?protocol, ?happening, "HTTP");
+        let (state, sent, error) = match happening {
+            transfer::Happening::Begun => (TransferState::Init, 0, None),
+            transfer::Happening::Sending { sent } => (TransferState::Sending, sent, None),
+            transfer::Happening::Complete => (TransferState::Complete, total, None),
+            transfer::Happening::Failed { sent, why } => (TransferState::Error, sent, Some(why.to_string())),
+        };
+        let progress = Progress { protocol, file_name: path, begun, state, sent, total, error: error.as_deref() };
+        self.machines.progress(mac, &progress, now, &mut |change| self.changes.push(change));
+    }
+
     fn may_log(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.left.0) >= Duration::from_secs(1) {
             self.left = (now, TOLD_MAX);
@@ -137,6 +154,7 @@ impl Control {
     pub(super) fn count(&mut self, totals: &mut Totals) {
         self.take(Moment::now());
         totals.extend(&self.findings);
+        totals.add("observation_dropped", self.observations.dropped());
         totals.add("machine_forgotten", self.machines.forgotten());
     }
 }

@@ -126,7 +126,7 @@ impl<'a> Daemon<'a> {
         let observations = Observations::new();
         let site = Arc::new(ArcSwap::from_pointee(Site::new(local, Arc::clone(&policy), Arc::clone(&images))));
         let shelf = shelf(config)?;
-        let netboot = NetbootServers::start(config, &site)?;
+        let netboot = NetbootServers::start(config, &site, observations.clone())?;
         let answerer = answerers(config, &site, shelf.as_ref(), &observations);
         let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
         let (control, events) = watch(config, observations, listener)?;

@@ -18,7 +18,7 @@ use tokio::{
     task::spawn_blocking,
     time::timeout,
 };
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{StartError, totals::Totals};
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
         connection::{self, Limits, Serve, Server},
         netboot::{self, Netboot, PlainNetboot},
         tls::{Identity, TlsNetboot},
-        transfer::{Observation, Observe},
+        transfer::Observe,
     },
     respond::Site,
     tree::Tree,
@@ -64,7 +64,11 @@ pub(super) struct NetbootServers {
 
 impl NetbootServers {
     /// Starts what the configuration says, from the files to the ports; `None` where that is nothing.
-    pub(super) fn start(config: &Config, site: &Arc<ArcSwap<Site>>) -> Result<Option<Self>, StartError> {
+    pub(super) fn start(
+        config: &Config,
+        site: &Arc<ArcSwap<Site>>,
+        observe: impl Observe,
+    ) -> Result<Option<Self>, StartError> {
         let Some(path) = &config.netboot_dir else { return Ok(None) };
         let tree = Tree::open(path).map_err(|source| StartError::NetbootDirectory { path: path.clone(), source })?;
         let identity = config.tls.clone().filter(|_| config.https.is_some()).map(Identity::new).transpose();
@@ -78,7 +82,7 @@ impl NetbootServers {
         let answers = Arc::new(netboot::Counters::default());
         let site = Arc::clone(site);
         let is_served = Box::new(move |mac| site.load().check_access(mac).is_ok());
-        let netboot = Arc::new(Netboot::new(tree, is_served, Told, Arc::clone(&answers)));
+        let netboot = Arc::new(Netboot::new(tree, is_served, observe, Arc::clone(&answers)));
         let servers = Servers { plain, encrypted, netboot, identity };
         servers.start(answers).map(Some).map_err(StartError::Http)
     }
@@ -209,14 +213,4 @@ fn limits() -> Limits {
     let connections = current.saturating_sub(DESCRIPTORS_OF_OTHERS) / DESCRIPTORS_OF_CONNECTION;
     let connections = usize::try_from(connections.clamp(16, CONNECTIONS_MAX)).unwrap_or(usize::MAX);
     Limits { connections, connections_of_address: CONNECTIONS_OF_ADDRESS, header: PATIENCE, idle: PATIENCE }
-}
-
-/// Tells the log of transfers.
-struct Told;
-
-impl Observe for Told {
-    fn observe(&self, observation: Observation) {
-        let Observation { mac, path, protocol, happening, .. } = observation;
-        debug!(%mac, file = %path, ?protocol, ?happening, "netboot");
-    }
 }

@@ -2,13 +2,17 @@
 
 use std::{
     hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
 use crossbeam_queue::ArrayQueue;
 
 use crate::{
+    http::transfer::{self, Observe},
     respond::Observation,
     tftp,
     wire::{DUID_MAX, dhcpv6::MessageType},
@@ -20,30 +24,48 @@ const QUEUE: usize = 8192;
 /// Places where a worker remembers what it has told of machines, a word each.
 const TOLD: usize = 1 << 17;
 
-/// The queue between the workers and the control plane.
+/// The queue between those who answer and the control plane.
 #[derive(Clone)]
-pub(super) struct Observations(Arc<ArrayQueue<Sighting>>);
+pub(super) struct Observations {
+    queue: Arc<ArrayQueue<Sighting>>,
+    /// What found it full, of those who have no counter of their own.
+    dropped: Arc<AtomicU64>,
+}
 
 impl Observations {
     pub(super) fn new() -> Self {
-        Self(Arc::new(ArrayQueue::new(QUEUE)))
+        Self { queue: Arc::new(ArrayQueue::new(QUEUE)), dropped: Arc::default() }
     }
 
     /// A worker's end.
     pub(super) fn observer(&self) -> Observer {
         let told = vec![0; TOLD].into();
         let (begun, hasher) = (Instant::now(), RandomState::new());
-        Observer { queue: Arc::clone(&self.0), told, begun, hasher, dropped: 0 }
+        Observer { queue: Arc::clone(&self.queue), told, begun, hasher, dropped: 0 }
     }
 
     /// How many are on their way.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.queue.len()
     }
 
     /// The next one, if there is one.
     pub(super) fn next(&self) -> Option<Sighting> {
-        self.0.pop()
+        self.queue.pop()
+    }
+
+    /// How many transfers over HTTP nobody was told of.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Transfers over HTTP, from many threads.
+impl Observe for Observations {
+    fn observe(&self, seen: transfer::Observation) {
+        if self.queue.push(Sighting { at: Instant::now(), seen: Seen::Fetch(seen) }).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -57,8 +79,10 @@ pub(super) struct Sighting {
 pub(super) enum Seen {
     /// A message was answered.
     Message(SeenMessage),
-    /// Something happened to a transfer.
+    /// Something happened to a transfer over TFTP.
     Transfer(tftp::Observation),
+    /// And over HTTP.
+    Fetch(transfer::Observation),
 }
 
 /// A message without what it borrows.

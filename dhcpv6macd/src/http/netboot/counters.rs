@@ -96,7 +96,7 @@ impl Counters {
     /// Counts a transfer at its end.
     pub(super) fn end(&self, happening: Happening) {
         let counter = match happening {
-            Happening::Begun { .. } | Happening::Sending { .. } => return,
+            Happening::Begun | Happening::Sending { .. } => return,
             Happening::Complete => &self.complete,
             Happening::Failed { why: Failure::Disconnected, .. } => &self.disconnected,
             Happening::Failed { why: Failure::Changed, .. } => &self.changed,
