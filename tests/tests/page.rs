@@ -10,7 +10,11 @@ use std::{
 };
 
 use dhcpv6macd::http::page::PAGE;
-use dhcpv6macd_tests::lab::{Browser, Host, WINDOW, key};
+use dhcpv6macd_tests::{
+    golden::{MACHINE, SOLICIT, message},
+    lab::{Browser, Daemon, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack, WINDOW, key},
+    population::Port,
+};
 use serde_json::{Map, Value, json};
 
 /// How long the page may take to show something on a machine that is busy with something else.
@@ -21,8 +25,8 @@ const MACS: &str = "[...document.querySelectorAll('.tile')].map(tile => tile.dat
 const FOCUS: &str = "document.activeElement.dataset.mac?.slice(-2) ?? document.activeElement.id";
 const LINK: &str = "document.body.dataset.link";
 
-/// A daemon that serves the page, and says what a test tells it to say.
-struct Daemon {
+/// Serves the page as the daemon does, and says what a test tells it to say.
+struct Script {
     address: SocketAddr,
     told: Arc<Mutex<Told>>,
 }
@@ -36,7 +40,7 @@ struct Told {
     asked: Vec<String>,
 }
 
-impl Daemon {
+impl Script {
     fn start(host: &Host, snapshot: Value) -> Self {
         let listener = host.run(|| TcpListener::bind("127.0.0.1:0")).unwrap().unwrap();
         let address = listener.local_addr().unwrap();
@@ -137,15 +141,15 @@ fn quiet_rack(machines: &[&str]) -> Value {
 }
 
 struct Scene {
-    daemon: Daemon,
+    script: Script,
     browser: Browser,
 }
 
 impl Scene {
     fn new(snapshot: Value) -> Self {
         let host = Host::new("operator").unwrap();
-        let scene = Self { daemon: Daemon::start(&host, snapshot), browser: Browser::start(&host).unwrap() };
-        scene.browser.open(&format!("http://{}/", scene.daemon.address)).unwrap();
+        let scene = Self { script: Script::start(&host, snapshot), browser: Browser::start(&host).unwrap() };
+        scene.browser.open(&format!("http://{}/", scene.script.address)).unwrap();
         scene
     }
 
@@ -170,16 +174,16 @@ fn a_snapshot_becomes_tiles_and_an_event_changes_one() {
     let scene = Scene::new(quiet_rack(&["03", "01", "02"]));
     scene.shows(MACS, "01 02 03");
     scene.says("#total", "3");
-    scene.daemon.tell(1, "02", &event("http_fetch_uki", 3.0, transfer("sending", 2_097_152)));
+    scene.script.tell(1, "02", &event("http_fetch_uki", 3.0, transfer("sending", 2_097_152)));
     scene.says("[data-mac$='02'] .words", "Loads image");
     scene.says("[data-mac$='02'] .figure", "50 %");
     scene.shows("document.querySelector('[data-mac$=\"02\"] .now').className", "now");
     scene.says("#legend [data-state=http_fetch_uki] b", "1");
-    scene.daemon.tell(2, "02", &repeated(event("http_fetch_uki", 4.0, transfer("sending", 3_145_728))));
+    scene.script.tell(2, "02", &repeated(event("http_fetch_uki", 4.0, transfer("sending", 3_145_728))));
     scene.says("[data-mac$='02'] .figure", "75 %");
-    scene.daemon.tell(3, "02", &event("os_init", 9.0, json!({})));
+    scene.script.tell(3, "02", &event("os_init", 9.0, json!({})));
     scene.says("[data-mac$='02'] .line", "Up\nin 9.0 s");
-    scene.daemon.tell(4, "04", &event("init", 9.0, json!({})));
+    scene.script.tell(4, "04", &event("init", 9.0, json!({})));
     scene.shows(MACS, "01 02 03 04");
     scene.shows("document.title", "1 of 4 up");
     assert_eq!(scene.browser.complaints().unwrap(), Vec::<String>::new());
@@ -192,19 +196,19 @@ fn what_stands_still_comes_first_with_its_reason() {
     let scene = Scene::new(rack(&[
         ("01", std::slice::from_ref(&begun)),
         ("02", &[begun.clone(), event("http_fetch_uki", 1.0, failed)]),
-        ("03", &[begun.clone(), event("fyi", 1.0, json!({ "message": "Two machines have this MAC" }))]),
+        ("03", &[begun.clone(), event("fyi", 1.0, json!({ "message": "mac_conflict: two machines have one MAC" }))]),
         ("04", &[begun.clone(), stalled("Advertise sent, no Request for 10 s")]),
         ("05", &[begun.clone(), stalled("GET at 41 %"), event("resumed", 31.0, json!({}))]),
     ]));
     scene.shows(MACS, "04 02 03 01 05");
     scene.says("[data-mac$='04'] .words", "Advertise sent, no Request for 10 s");
     scene.says("[data-mac$='02'] .words", "truncated");
-    scene.says("[data-mac$='03'] .words", "Two machines have this MAC");
-    scene.daemon.tell(1, "05", &stalled("GET at 42 %, no byte for 10 s"));
+    scene.says("[data-mac$='03'] .words", "two machines have one MAC");
+    scene.script.tell(1, "05", &stalled("GET at 42 %, no byte for 10 s"));
     scene.shows(MACS, "04 05 02 03 01");
     scene.says("#stalled", "2");
     scene.says("#spoken", &format!("Stalled: {}: GET at 42 %, no byte for 10 s", mac("05")));
-    scene.daemon.tell(2, "04", &event("http_boot", 32.0, json!({})));
+    scene.script.tell(2, "04", &event("http_boot", 32.0, json!({})));
     scene.shows(MACS, "05 02 03 01 04");
     scene.browser.click("#legend [data-trouble=error]").unwrap();
     scene.shows(MACS, "02");
@@ -259,7 +263,7 @@ fn the_keyboard_reaches_everything() {
     scene.press(&[key::ESCAPE]);
     scene.shows(FOCUS, "01");
     scene.shows("document.querySelector('#panel').hidden", true);
-    scene.daemon.tell(1, "01", &stalled("no Request"));
+    scene.script.tell(1, "01", &stalled("no Request"));
     scene.shows("document.querySelector('.tile').dataset.trouble", "stalled");
     scene.shows(FOCUS, "01");
     scene.press(&[key::RIGHT]);
@@ -283,8 +287,8 @@ fn a_timeline_says_how_long_each_step_took() {
     )]));
     scene.shows(MACS, "01");
     scene.browser.click(".tile").unwrap();
-    scene.daemon.tell(1, "01", &repeated(event("http_fetch_uki", 148.0, transfer("complete", 4_194_304))));
-    scene.daemon.tell(2, "01", &event("os_init", 150.0, json!({})));
+    scene.script.tell(1, "01", &repeated(event("http_fetch_uki", 148.0, transfer("complete", 4_194_304))));
+    scene.script.tell(2, "01", &event("os_init", 150.0, json!({})));
     let steps = |list: &str| {
         format!(
             "[...document.querySelectorAll('{list} li')].map(step => ['.what', '.lasted', '.more'].map(part => step.querySelector(part).innerText).join('|'))"
@@ -317,10 +321,10 @@ fn what_comes_again_is_not_kept_again() {
     let scene = Scene::new(quiet_rack(&["01"]));
     scene.shows(MACS, "01");
     for id in 0..60 {
-        scene.daemon.tell(id, "01", &repeated(event("firmware_init", 1.0, json!({}))));
-        scene.daemon.tell(id, "01", &event("fyi", 2.0, json!({ "message": id.to_string() })));
+        scene.script.tell(id, "01", &repeated(event("firmware_init", 1.0, json!({}))));
+        scene.script.tell(id, "01", &event("fyi", 2.0, json!({ "message": id.to_string() })));
     }
-    scene.says("#shelf-attention .words", "59");
+    scene.shows(&format!("machines.all.get('{}').events.at(-1).words", mac("01")), "59");
     scene.browser.click(".tile").unwrap();
     scene.shows("document.querySelectorAll('#boot li').length", 50);
     scene.shows("machines.all.get(selected).events.every(event => event.name === 'fyi')", true);
@@ -329,20 +333,20 @@ fn what_comes_again_is_not_kept_again() {
 #[test]
 fn the_page_comes_back_by_itself_and_misses_nothing() {
     let scene = Scene::new(quiet_rack(&["01", "02"]));
-    scene.daemon.tell(7, "01", &event("http_boot", 1.0, json!({})));
+    scene.script.tell(7, "01", &event("http_boot", 1.0, json!({})));
     scene.says("[data-mac$='01'] .words", "HTTP Boot");
     scene.browser.run("window.links = []; new MutationObserver(() => links.push(document.body.dataset.link + ': ' + document.querySelector('#notice').innerText)).observe(document.body, { attributeFilter: ['data-link'] })").unwrap();
-    scene.daemon.close(Some(json!({})));
+    scene.script.close(Some(json!({})));
     scene.shows("links.length", 2);
     let links = scene.browser.run("return links.join('; ')").unwrap();
     let links = links.as_str().unwrap();
     assert!(links.starts_with("lost: Connection lost at ") && links.contains("live: "), "{links}");
-    let asked = scene.daemon.told.lock().unwrap().asked.last().cloned().unwrap();
+    let asked = scene.script.told.lock().unwrap().asked.last().cloned().unwrap();
     assert!(asked.contains("\nlast-event-id: 7"), "{asked}");
     scene.shows(MACS, "01 02");
-    scene.daemon.tell(8, "02", &event("http_boot", 2.0, json!({})));
+    scene.script.tell(8, "02", &event("http_boot", 2.0, json!({})));
     scene.says("[data-mac$='02'] .words", "HTTP Boot");
-    scene.daemon.say(9, &quiet_rack(&["02", "03"]));
+    scene.script.say(9, &quiet_rack(&["02", "03"]));
     scene.shows(MACS, "02 03");
     scene.says("[data-mac$='02'] .words", "Firmware");
 }
@@ -350,10 +354,10 @@ fn the_page_comes_back_by_itself_and_misses_nothing() {
 #[test]
 fn what_is_not_understood_is_made_up_for_by_a_snapshot() {
     let scene = Scene::new(quiet_rack(&["01"]));
-    scene.daemon.tell(5, "02", &event("init", 1.0, json!({})));
+    scene.script.tell(5, "02", &event("init", 1.0, json!({})));
     scene.shows(MACS, "01 02");
-    scene.daemon.told.lock().unwrap().snapshot = Some(quiet_rack(&["04"]));
-    for stream in &mut scene.daemon.told.lock().unwrap().streams {
+    scene.script.told.lock().unwrap().snapshot = Some(quiet_rack(&["04"]));
+    for stream in &mut scene.script.told.lock().unwrap().streams {
         stream.write_all(b"id: 6\ndata: {\"mac\":\n\n").unwrap();
     }
     scene.shows(MACS, "04");
@@ -376,7 +380,7 @@ fn nobodys_words_become_markup() {
         stalled(&long),
     ];
     for (event, id) in hostile.iter().zip(1..) {
-        scene.daemon.tell(id, "01", event);
+        scene.script.tell(id, "01", event);
     }
     let strange = [
         json!([]),
@@ -385,7 +389,7 @@ fn nobodys_words_become_markup() {
         json!({ "mac": mac("08"), "event": 5 }),
         json!({ "mac": mac("02"), "ipv6_address": markup, "event": { "event": "http_boot", "timestamp": markup, "detail": null } }),
     ];
-    strange.iter().zip(10..).skip(1).for_each(|(message, id)| scene.daemon.say(id, message));
+    strange.iter().zip(10..).skip(1).for_each(|(message, id)| scene.script.say(id, message));
     scene.says("[data-mac$='02'] .address", markup);
     scene.shows("document.querySelector('#shelf-stalled .tile')?.dataset.mac", mac("01"));
     scene.shows(MACS, "01 02");
@@ -396,7 +400,7 @@ fn nobodys_words_become_markup() {
     scene.shows("document.querySelectorAll('img, script').length", before);
     scene.shows("document.documentElement.scrollWidth <= innerWidth", true);
     scene.shows(LINK, "live");
-    scene.daemon.say(20, &strange[0]);
+    scene.script.say(20, &strange[0]);
     scene.shows(MACS, "");
     assert_eq!(scene.browser.complaints().unwrap(), Vec::<String>::new());
 }
@@ -411,7 +415,7 @@ fn five_thousand_machines_are_as_few_tiles_as_fit() {
     scene.says("#total", "5000");
     scene.shows("[...document.querySelectorAll('.tile')].length < 400", true);
     for number in 0..5000 {
-        scene.daemon.say(number, &json!({ "mac": name(number), "event": event("os_init", 9.0, json!({})) }));
+        scene.script.say(number, &json!({ "mac": name(number), "event": event("os_init", 9.0, json!({})) }));
     }
     scene.says("#up", "5000");
     scene.press(&['/', key::ENTER, key::END]);
@@ -425,10 +429,10 @@ fn five_thousand_machines_are_as_few_tiles_as_fit() {
 #[test]
 fn who_has_no_token_is_asked_for_it() {
     let host = Host::new("operator").unwrap();
-    let daemon = Daemon::start(&host, quiet_rack(&["01"]));
-    daemon.told.lock().unwrap().token = Some("sesame");
-    let scene = Scene { daemon, browser: Browser::start(&host).unwrap() };
-    scene.browser.open(&format!("http://{}/", scene.daemon.address)).unwrap();
+    let script = Script::start(&host, quiet_rack(&["01"]));
+    script.told.lock().unwrap().token = Some("sesame");
+    let scene = Scene { script, browser: Browser::start(&host).unwrap() };
+    scene.browser.open(&format!("http://{}/", scene.script.address)).unwrap();
     scene.shows(LINK, "locked");
     scene.browser.write("#token", "sesame").unwrap();
     scene.press(&[key::ENTER]);
@@ -449,6 +453,34 @@ fn an_empty_rack_says_what_to_do_by_day_and_by_night() {
         assert!(shot.starts_with(b"\x89PNG\r\n\x1a\n"));
         assert_eq!(shot[16..20], WINDOW.0.to_be_bytes());
     }
-    scene.daemon.tell(1, "01", &event("init", 1.0, json!({})));
+    scene.script.tell(1, "01", &event("init", 1.0, json!({})));
     scene.shows("document.querySelector('#empty').hidden", true);
+}
+
+#[test]
+fn a_machine_that_boots_is_shown_and_a_daemon_that_starts_anew_knows_none() {
+    let rack = Rack::new(1).unwrap();
+    rack.router.own("2001:db8:0:1::".parse().unwrap()).unwrap();
+    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", "2001:db8:0:1::"];
+    let daemon = Daemon::start(&rack.router, &arguments).unwrap();
+    let browser = Browser::start(&rack.router).unwrap();
+    browser.open("http://[::1]:6315/").unwrap();
+    browser.wait_for(LIMIT, "document.querySelector('#empty').hidden", &false.into()).unwrap();
+    let machine = &rack.machines[0];
+    let interface = machine.index_of(MACHINE_INTERFACE).unwrap();
+    let mut port = machine.run(|| Port::open(interface, 1500)).unwrap().unwrap();
+    port.send(&message(SOLICIT).ia_na(1, &[]).frame()).unwrap();
+    let tile = format!("document.querySelector('[data-mac=\"{MACHINE}\"]')?.dataset.state");
+    browser.wait_for(LIMIT, &tile, &"os_init".into()).unwrap();
+    browser.click(".tile").unwrap();
+    let steps = "[...document.querySelectorAll('#boot li')].map(step => step.dataset.state).join(' ')";
+    browser.wait_for(LIMIT, steps, &"init os_init".into()).unwrap();
+    daemon.stop().unwrap();
+    browser.wait_for(LIMIT, LINK, &"lost".into()).unwrap();
+    let daemon = Daemon::start(&rack.router, &arguments).unwrap();
+    browser.wait_for(LIMIT, LINK, &"live".into()).unwrap();
+    browser.wait_for(LIMIT, "document.querySelector('#empty').hidden", &false.into()).unwrap();
+    browser.wait_for(LIMIT, "document.querySelector('#panel').hidden", &true.into()).unwrap();
+    assert_eq!(browser.complaints().unwrap().iter().filter(|line| !line.contains("net::ERR_")).count(), 0);
+    daemon.stop().unwrap();
 }

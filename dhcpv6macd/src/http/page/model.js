@@ -6,7 +6,7 @@ const MACHINES_MAX = 131_072; // twice the daemon's own default: the one not hea
 
 /** The states in the order of a boot. Phases are what the rail of a tile shows: asks, loads iPXE, has a URL, loads its image, is up. */
 const STATES = new Map(Object.entries({
-  init: { phase: 0, letter: "S", short: "First seen", long: "Asks for an address" },
+  init: { phase: 0, letter: "S", short: "First seen", long: "Is seen for the first time" },
   firmware_init: { phase: 0, letter: "F", short: "Firmware", long: "Firmware asks for an address" },
   point_pxe_to_ipxe_over_tftp: { phase: 1, letter: "P", short: "PXE", long: "PXE firmware is pointed to iPXE" },
   serve_ipxe_over_tftp: { phase: 1, letter: "T", short: "Loads iPXE", long: "Loads iPXE" },
@@ -17,12 +17,14 @@ const STATES = new Map(Object.entries({
   os_init: { phase: 4, letter: "✓", short: "Up", long: "System asks for an address" },
 }));
 const UP = "os_init";
+/** How a remark begins that says that two machines have one MAC. Other remarks are for the timeline alone. */
+const CONFLICT = "mac_conflict: ";
 
 /** What needs an operator, before any state. */
 const TROUBLES = new Map(Object.entries({
   stalled: { letter: "!", short: "Stalled" },
   error: { letter: "×", short: "Failed" },
-  notice: { letter: "i", short: "Notice" },
+  conflict: { letter: "≠", short: "Conflict" },
 }));
 
 /** The daemon's clock, as far as its events let us know it: none of them is from the future. */
@@ -57,7 +59,7 @@ function doneOf(transfer) {
 class Machine {
   constructor(mac, address) {
     Object.assign(this, { mac, address: text(address).slice(0, 64), events: [], state: null, step: null, seen: 0, since: 0 });
-    Object.assign(this, { bootAt: 0, isWhole: false, skipsLoader: false, stalled: null, remark: "" });
+    Object.assign(this, { bootAt: 0, isWhole: false, skipsLoader: false, stalled: null, conflict: null });
   }
 
   /** One event, in the order in which they happen. */
@@ -66,16 +68,14 @@ class Machine {
     const at = Number.isNaN(parsed) ? clock.now() : parsed;
     this.seen = Math.max(this.seen, at);
     if (name === "") return;
-    const isSame = name === this.state;
-    if (isSame && (event.repeat_event === true || this.events.at(-1) === this.step)) return this.goOn(detail, at);
-    if (event.repeat_event === true) return;
+    if (event.repeat_event === true) return name === this.state ? this.goOn(detail, at) : undefined;
     const kept = { name, at, last: at, transfer: transferOf(detail), words: text(detail.reason) || text(detail.message) };
     this.events.push(kept);
-    if (this.events.length > EVENTS_MAX) this.events.shift();
-    if (STATES.has(name)) this.enter(kept, isSame);
+    if (this.events.length > EVENTS_MAX && this.events.shift() === this.conflict) this.conflict = null;
+    if (STATES.has(name)) this.enter(kept);
     else if (name === "stalled") this.stalled = kept;
     else if (name === "resumed") this.stalled = null;
-    else if (name === "fyi") this.remark = kept.words;
+    else if (name === "fyi" && kept.words.startsWith(CONFLICT)) this.conflict = kept;
   }
 
   /** The same step again: a retransmission, or how far a transfer is. */
@@ -84,15 +84,15 @@ class Machine {
     this.step.last = at;
   }
 
-  enter(step, isSame) {
+  enter(step) {
     const { phase } = STATES.get(step.name);
     if (this.state === null || (phase === 0 && STATES.get(this.state).phase > 0)) {
-      Object.assign(this, { bootAt: step.at, isWhole: phase === 0, skipsLoader: false, remark: "" });
+      Object.assign(this, { bootAt: step.at, isWhole: false, skipsLoader: false });
     }
+    if (step.name === "firmware_init") this.isWhole = true;
     if (phase === 1) this.skipsLoader = false;
     if (step.name === "http_boot") this.skipsLoader = true;
-    if (!isSame) this.since = step.at;
-    Object.assign(this, { state: step.name, step, stalled: null });
+    Object.assign(this, { state: step.name, step, since: step.at, stalled: null });
   }
 
   get phase() { return this.state === null ? 0 : STATES.get(this.state).phase; }
@@ -103,14 +103,14 @@ class Machine {
   get kind() {
     if (this.stalled) return "stalled";
     if (this.hasFailed) return "error";
-    return this.remark ? "notice" : this.state ?? "init";
+    return this.conflict ? "conflict" : this.state ?? "init";
   }
 
   /** Whether the legend's word for a trouble or a state is true of it. A stalled machine is in its state all the same. */
   is(word) {
     if (word === "stalled") return this.stalled !== null;
     if (word === "error") return this.hasFailed;
-    return word === "notice" ? this.remark !== "" : word === (this.state ?? "init");
+    return word === "conflict" ? this.conflict !== null : word === (this.state ?? "init");
   }
 
   /** Where it is, in words. */
@@ -123,7 +123,7 @@ class Machine {
   /** Why an operator should look at it; empty where nothing is wrong. */
   get trouble() {
     if (this.stalled) return this.stalled.words || "No reason given";
-    return this.hasFailed ? this.words : this.remark;
+    return this.hasFailed ? this.words : this.conflict?.words.slice(CONFLICT.length) ?? "";
   }
 
   /** How long a boot took that was seen from its beginning, in milliseconds; null for any other. */

@@ -66,7 +66,7 @@ function fill(list, boots, now) {
 function paintStep(item, { row, begin, span, isFirst }, now) {
   const [letter, what, time, lasted, bar, more] = item.children, { state, transfer } = row, end = row.end ?? now;
   const share = at => `${(100 * Math.min(1, Math.max(0, (at - begin) / span))).toFixed(2)}%`;
-  mark(item, state ? "data-state" : "data-trouble", row.name === "fyi" ? "notice" : row.name);
+  mark(item, state ? "data-state" : "data-trouble", row.name === "fyi" && row.words.startsWith(CONFLICT) ? "conflict" : row.name);
   item.removeAttribute(state ? "data-trouble" : "data-state");
   mark(item, "class", [!state && "remark", state && row.name === UP && "remark", transfer?.state === "error" && "failed", isFirst && "first"].filter(Boolean).join(" "));
   set(letter, (state ?? TROUBLES.get(row.name))?.letter ?? { fyi: "i", resumed: "›" }[row.name] ?? "?");
@@ -81,7 +81,7 @@ function paintStep(item, { row, begin, span, isFirst }, now) {
 
 function remarkOf({ name, words }) {
   if (name === "stalled") return `Stalled: ${words || "no reason given"}`;
-  return { resumed: "Goes on", fyi: words }[name] || name;
+  return { resumed: "Goes on", fyi: words.replace(CONFLICT, "") }[name] || name;
 }
 
 /** boot.efi over http, 33.1 of 80.5 MiB, 41 %, 12.3 MiB/s */

@@ -8,8 +8,8 @@ const REM = parseFloat(getComputedStyle(document.documentElement).fontSize);
 /** Least width and height of a tile in rem, and up to how many tiles it is used. */
 const DENSITIES = [
   { name: "roomy", width: 14.5, height: 5.375, max: 60 },
-  { name: "regular", width: 11.75, height: 4, max: 600 },
-  { name: "compact", width: 11, height: 2, max: Infinity },
+  { name: "regular", width: 11.75, height: 4.125, max: 600 },
+  { name: "compact", width: 11, height: 2.125, max: Infinity },
 ];
 const GAP = 0.5; // rem between tiles
 const ALERT = { name: "alert", width: 17, height: 5.625 };
