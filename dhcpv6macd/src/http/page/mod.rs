@@ -11,6 +11,8 @@ pub const PAGE: &str = concat!(
     include_str!("model.js"),
     include_str!("stream.js"),
     include_str!("rack.js"),
+    include_str!("head.js"),
+    include_str!("keys.js"),
     include_str!("panel.js"),
     include_str!("page.js"),
     "</script>\n</body>\n</html>\n"

@@ -1,10 +1,14 @@
 "use strict";
-// What the daemon tells of machines, kept in bounds. Every string in it is somebody else's: it is shown as text, and never as markup.
+// What the daemon tells of machines, kept in bounds. Every string in it is somebody else's: it is shown as text,
+// and never as markup.
 
 const EVENTS_MAX = 50;        // a machine, as the daemon keeps
 const MACHINES_MAX = 131_072; // twice the daemon's own default: the one not heard for longest goes first
 
-/** The states in the order of a boot. Phases are what the rail of a tile shows: asks, loads iPXE, has a URL, loads its image, is up. */
+/**
+ * The states in the order of a boot. Phases are what the rail of a tile shows: asks, loads iPXE, has a URL, loads its
+ * image, is up.
+ */
 const STATES = new Map(Object.entries({
   init: { phase: 0, letter: "S", short: "First seen", long: "Is seen for the first time" },
   firmware_init: { phase: 0, letter: "F", short: "Firmware", long: "Firmware asks for an address" },
@@ -58,18 +62,20 @@ function doneOf(transfer) {
 
 class Machine {
   constructor(mac, address) {
-    Object.assign(this, { mac, address: text(address).slice(0, 64), events: [], state: null, step: null, seen: 0, since: 0 });
-    Object.assign(this, { bootAt: 0, isWhole: false, skipsLoader: false, stalled: null, conflict: null });
+    Object.assign(this, { mac, address: text(address).slice(0, 64), events: [], stalled: null, conflict: null });
+    Object.assign(this, { state: null, step: null, seen: 0, since: 0, bootAt: 0, isWhole: false, skipsLoader: false });
   }
 
   /** One event, in the order in which they happen. */
   take(event) {
-    const name = text(event.event).slice(0, 64), parsed = Date.parse(text(event.timestamp)), detail = event.detail ?? {};
+    const name = text(event.event).slice(0, 64), detail = event.detail ?? {};
+    const parsed = Date.parse(text(event.timestamp));
     const at = Number.isNaN(parsed) ? clock.now() : parsed;
     this.seen = Math.max(this.seen, at);
     if (name === "") return;
     if (event.repeat_event === true) return name === this.state ? this.goOn(detail, at) : undefined;
-    const kept = { name, at, last: at, transfer: transferOf(detail), words: text(detail.reason) || text(detail.message) };
+    const words = text(detail.reason) || text(detail.message);
+    const kept = { name, at, last: at, transfer: transferOf(detail), words };
     this.events.push(kept);
     if (this.events.length > EVENTS_MAX && this.events.shift() === this.conflict) this.conflict = null;
     if (STATES.has(name)) this.enter(kept);
@@ -106,7 +112,7 @@ class Machine {
     return this.conflict ? "conflict" : this.state ?? "init";
   }
 
-  /** Whether the legend's word for a trouble or a state is true of it. A stalled machine is in its state all the same. */
+  /** Whether the name of a trouble or a state is true of it. A stalled machine is in its state all the same. */
   is(word) {
     if (word === "stalled") return this.stalled !== null;
     if (word === "error") return this.hasFailed;
@@ -129,7 +135,10 @@ class Machine {
   /** How long a boot took that was seen from its beginning, in milliseconds; null for any other. */
   get took() { return this.state === UP && this.isWhole ? this.since - this.bootAt : null; }
 
-  /** Its boots, oldest first: each the steps and remarks in order, with when each step and stall ended (null: it still lasts). */
+  /**
+   * Its boots, oldest first: each the steps and remarks in order, with when each step and stall ended (null: it still
+   * lasts).
+   */
   boots() {
     const boots = [];
     let step = null, stall = null, isJump = false;
@@ -189,9 +198,11 @@ class Machines {
 
 /** The 32 digits of an IPv6 address, or null. */
 function digitsOf(address) {
-  const halves = address.split("::").map(half => half === "" ? [] : half.split(":"));
-  const groups = halves.length === 2 ? [...halves[0], ...Array(Math.max(0, 8 - halves[0].length - halves[1].length)).fill("0"), ...halves[1]] : halves[0];
-  return groups.length === 8 && groups.every(group => /^[0-9a-f]{1,4}$/.test(group)) ? groups.map(group => group.padStart(4, "0")).join("") : null;
+  const [before, after, ...more] = address.split("::").map(half => half === "" ? [] : half.split(":"));
+  const zeros = after ? Array(Math.max(0, 8 - before.length - after.length)).fill("0") : [];
+  const groups = [...before, ...zeros, ...after ?? [], ...more];
+  if (groups.length !== 8 || !groups.every(group => /^[0-9a-f]{1,4}$/.test(group))) return null;
+  return groups.map(group => group.padStart(4, "0")).join("");
 }
 
 /** What finds machines by any spelling of a MAC, or by a piece of an address. */
@@ -219,7 +230,10 @@ function duration(milliseconds) {
 }
 
 /** As `duration` with one unit, for what is told while it lasts: 4 s, 12 min, 3 h. */
-const age = milliseconds => milliseconds < 10_000 ? `${Math.max(0, Math.floor(milliseconds / 1000))} s` : /^\d+ \w+/.exec(duration(milliseconds))[0];
+function age(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  return seconds < 60 ? `${seconds} s` : /^\d+ \w+/.exec(duration(milliseconds))[0];
+}
 
 function size(bytes) {
   if (bytes < 1024) return `${bytes} B`;

@@ -7,7 +7,7 @@ function told(message) {
     machines.replace(message);
     view.isNewMember = view.isTold = true;
     touched.clear();
-    if (selected === null) openNamed(); else if (!machines.all.has(selected)) close();
+    if (selected === null) openNamed(); else if (!machines.all.has(selected)) closePanel();
     return soon(0);
   }
   const before = machines.all.get(message.mac)?.kind, machine = machines.take(message);
@@ -27,7 +27,8 @@ let stalls = [], spokenAt = 0;
 function speak() {
   const now = performance.now();
   if (stalls.length === 0 || now - spokenAt < SPEAK_PAUSE) return;
-  set($("spoken"), stalls.length === 1 ? `Stalled: ${stalls[0]}` : `${stalls.length} machines stalled, the last ${stalls.at(-1)}`);
+  const many = stalls.length > 1 ? `${stalls.length} machines stalled, the last ` : "Stalled: ";
+  set($("spoken"), many + stalls.at(-1));
   stalls = [];
   spokenAt = now;
 }
@@ -35,12 +36,12 @@ function speak() {
 let lostAt = null;
 
 function linkChanged(word, why) {
-  if (word === "live") lostAt = null;
-  else lostAt ??= Date.now();
+  lostAt = word === "lost" ? lostAt ?? Date.now() : null;
   document.body.dataset.link = word;
   set($("link-word"), { live: "Live", lost: "Reconnecting", locked: "Locked" }[word]);
   $("notice").hidden = word !== "lost";
-  set($("notice"), `Connection lost at ${CLOCK.format(lostAt ?? 0)}: ${why}. What is shown is from then. Trying again.`);
+  const when = CLOCK.format(lostAt ?? 0);
+  set($("notice"), `Connection lost at ${when}: ${why}. What is shown is from then. Trying again.`);
   $("token-form").hidden = word !== "locked";
   soon(0);
 }
@@ -57,7 +58,7 @@ $("token-form").addEventListener("submit", event => {
 rack.addEventListener("scroll", due, { passive: true });
 rack.addEventListener("click", event => {
   const tile = event.target.closest(".tile")?.tile;
-  if (tile) open(tile.machine.mac, true);
+  if (tile) openPanel(tile.machine.mac, true);
 });
 rack.addEventListener("focusin", event => {
   if (event.target.tile) view.cursor = event.target.tile.machine.mac;
@@ -68,7 +69,7 @@ rack.addEventListener("keydown", event => {
 });
 document.addEventListener("keydown", event => {
   const isTyping = event.target instanceof HTMLInputElement;
-  if (event.key === "Escape" && !(isTyping && event.target.value !== "")) close();
+  if (event.key === "Escape" && !(isTyping && event.target.value !== "")) closePanel();
   if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   $("search").select();
@@ -89,7 +90,7 @@ $("clear").addEventListener("click", () => {
   $("search").focus();
   soon(0);
 });
-$("close").addEventListener("click", close);
+$("close").addEventListener("click", closePanel);
 addEventListener("hashchange", openNamed);
 new ResizeObserver(([{ contentRect }]) => {
   view.width = contentRect.width;
@@ -109,7 +110,7 @@ setInterval(() => {
     due();
   }
   if (document.hidden) return;
-  for (const shelf of shelves) for (const tile of shelf.tiles.values()) tile.tick();
+  for (const tile of tilesInSight()) tile.tick();
   if (selected !== null) paintPanel();
   if (lostAt !== null) set($("link-word"), `Reconnecting, ${age(Date.now() - lostAt)}`);
 }, 1000);

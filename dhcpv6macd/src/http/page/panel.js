@@ -1,17 +1,17 @@
 // One machine: its timeline, with how long each step took.
 
-function open(mac, isEntered) {
+function openPanel(mac, isEntered) {
   selected = mac;
   view.cursor = mac;
   panel.hidden = false;
   history.replaceState(null, "", `#${mac}`);
   panel.scrollTop = 0;
-  for (const shelf of shelves) for (const tile of shelf.tiles.values()) mark(tile.button, "aria-expanded", String(tile.machine.mac === mac));
+  for (const tile of tilesInSight()) mark(tile.button, "aria-expanded", String(tile.machine.mac === mac));
   paintPanel();
   if (isEntered) $("panel-mac").focus();
 }
 
-function close() {
+function closePanel() {
   const mac = selected;
   if (mac === null) return;
   selected = null;
@@ -19,7 +19,7 @@ function close() {
   history.replaceState(null, "", location.pathname + location.search);
   const tile = tileOf(mac);
   if (tile) mark(tile.button, "aria-expanded", "false");
-  (tile?.button ?? rack).focus({ preventScroll: true });
+  focusOn(mac);
 }
 
 /** The machine that the address of the page names. */
@@ -27,24 +27,25 @@ function openNamed() {
   const mac = location.hash.slice(1).toLowerCase();
   if (!machines.all.has(mac)) return;
   view.sought = mac;
-  open(mac, false);
+  openPanel(mac, false);
   due();
 }
 
 function paintPanel() {
   const machine = machines.all.get(selected);
-  if (!machine) return close();
-  const { state, kind, trouble } = machine, now = clock.now();
+  if (!machine) return closePanel();
+  const { state, kind, trouble, took } = machine, now = clock.now(), words = STATES.get(state ?? "init").long;
   mark($("panel-state"), "data-state", state ?? "init");
-  mark($("panel-alert"), "data-trouble", kind);
   set($("panel-mac"), machine.mac);
-  set($("panel-state"), machine.hasFailed ? STATES.get(state).long : `${STATES.get(state ?? "init").long}${machine.took === null ? `, ${age(now - machine.since)}` : ""}`);
-  set($("panel-alert"), trouble === "" ? "" : `${TROUBLES.get(kind).short}${machine.stalled ? ` for ${age(now - machine.stalled.at)}` : ""}: ${trouble}`);
+  set($("panel-state"), took === null ? `${words}, ${age(now - machine.since)}` : words);
+  mark($("panel-alert"), "data-trouble", kind);
+  set($("panel-alert"), trouble && `${TROUBLES.get(kind).short}${stallWords(machine, now)}: ${trouble}`);
   $("panel-alert").hidden = trouble === "";
   set($("fact-address"), machine.address || "none yet");
   set($("fact-seen"), `${CLOCK.format(machine.seen)}, ${age(now - machine.seen)} ago`);
-  set($("fact-took-name"), machine.state === UP ? "Boot took" : "Booting for");
-  set($("fact-took"), machine.took !== null ? duration(machine.took) : machine.state === UP ? "not seen from its beginning" : age(now - machine.bootAt));
+  set($("fact-took-name"), state === UP ? "Boot took" : "Booting for");
+  const whole = took === null ? "not seen from its beginning" : duration(took);
+  set($("fact-took"), state === UP ? whole : age(now - machine.bootAt));
   mark($("json"), "href", `machines/${machine.mac}`);
   const boots = machine.boots();
   fill($("boot"), boots.slice(-1), now);
@@ -52,32 +53,45 @@ function paintPanel() {
   $("earlier").hidden = boots.length < 2;
 }
 
+const stallWords = ({ stalled }, now) => stalled ? ` for ${age(now - stalled.at)}` : "";
+
 /** Puts boots into a list, in the rows that it has as far as they go. */
 function fill(list, boots, now) {
-  const rows = boots.flatMap((boot, nth) => {
-    const last = boot.findLast(row => row.state), begin = boot[0].at, end = !last || last.name === UP ? boot.at(-1).at : last.end ?? now;
-    return boot.map((row, index) => ({ row, begin, span: Math.max(1, (last?.name === UP ? last.at : end) - begin), isFirst: nth > 0 && index === 0 }));
-  });
+  const rows = boots.flatMap(boot => boot.map(row => ({ row, begin: boot[0].at, end: endOf(boot, now), boot })));
   while (list.children.length > rows.length) list.lastElementChild.remove();
   while (list.children.length < rows.length) list.append($("step").content.cloneNode(true));
-  rows.forEach((each, index) => paintStep(list.children[index], each, now));
+  rows.forEach((each, index) => {
+    list.children[index].classList.toggle("first", index > 0 && each.boot[0] === each.row);
+    paintStep(list.children[index], each, now);
+  });
 }
 
-function paintStep(item, { row, begin, span, isFirst }, now) {
-  const [letter, what, time, lasted, bar, more] = item.children, { state, transfer } = row, end = row.end ?? now;
-  const share = at => `${(100 * Math.min(1, Math.max(0, (at - begin) / span))).toFixed(2)}%`;
-  mark(item, state ? "data-state" : "data-trouble", row.name === "fyi" && row.words.startsWith(CONFLICT) ? "conflict" : row.name);
+/** When a boot was over; now, where it is not. */
+function endOf(boot, now) {
+  const last = boot.findLast(row => row.state);
+  if (!last) return boot.at(-1).at;
+  return last.name === UP ? last.at : last.end ?? now;
+}
+
+/** One row; the bar says which part of the boot it was. */
+function paintStep(item, { row, begin, end }, now) {
+  const [letter, what, time, lasted, bar, more] = item.children, { state, transfer, name } = row;
+  const percent = at => 100 * Math.min(1, Math.max(0, (at - begin) / Math.max(1, end - begin)));
+  const from = percent(row.at), isConflict = name === "fyi" && row.words.startsWith(CONFLICT);
   item.removeAttribute(state ? "data-trouble" : "data-state");
-  mark(item, "class", [!state && "remark", state && row.name === UP && "remark", transfer?.state === "error" && "failed", isFirst && "first"].filter(Boolean).join(" "));
-  set(letter, (state ?? TROUBLES.get(row.name))?.letter ?? { fyi: "i", resumed: "›" }[row.name] ?? "?");
+  mark(item, state ? "data-state" : "data-trouble", isConflict ? "conflict" : name);
+  item.classList.toggle("remark", !state || name === UP);
+  item.classList.toggle("failed", transfer?.state === "error");
+  set(letter, (state ?? TROUBLES.get(name))?.letter ?? { fyi: "i", resumed: "›" }[name] ?? "?");
   set(what, state ? state.long : remarkOf(row));
-  set(lasted, !state && row.name !== "stalled" ? "" : row.end === null ? age(now - row.at) : duration(row.end - row.at));
-  bar.style.setProperty("--from", share(row.at));
-  bar.style.setProperty("--for", `${parseFloat(share(end)) - parseFloat(share(row.at))}%`);
+  set(lasted, state || name === "stalled" ? lastedWords(row, now) : "");
+  mark(bar, "style", `--from:${from.toFixed(2)}%;--for:${(percent(row.end ?? now) - from).toFixed(2)}%`);
   set(more, [row.isJump && "Steps before this one were not seen.", transferWords(row)].filter(Boolean).join(" "));
   set(time, CLOCK.format(row.at));
   mark(time, "datetime", new Date(row.at).toISOString());
 }
+
+const lastedWords = ({ at, end }, now) => end === null ? age(now - at) : duration(end - at);
 
 function remarkOf({ name, words }) {
   if (name === "stalled") return `Stalled: ${words || "no reason given"}`;
@@ -90,7 +104,8 @@ function transferWords({ transfer, at, last, end }) {
   const { protocol, file, sent, total, error, state } = transfer, seconds = (last - at) / 1000;
   const isWhole = state === "complete" || (state !== "error" && end !== null); // the step after it says so
   const parts = [`${file || "a file"}${protocol && ` over ${protocol}`}`];
-  if (total > 0) parts.push(isWhole ? size(total) : `${size(sent)} of ${size(total)}, ${Math.floor(100 * sent / total)} %`);
+  const percent = Math.floor(100 * Math.min(1, sent / total));
+  if (total > 0) parts.push(isWhole ? size(total) : `${size(sent)} of ${size(total)}, ${percent} %`);
   else if (sent > 0) parts.push(size(sent));
   if (sent > 0 && seconds > 0) parts.push(`${size(Math.round(sent / seconds))}/s`);
   if (state === "error") parts.push(error || "failed");

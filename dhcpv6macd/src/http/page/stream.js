@@ -20,7 +20,10 @@ class Lines {
   }
 }
 
-/** A subscription that is renewed for ever. `told` gets what each message holds; `changed` gets "live", "lost" or "locked", and why. */
+/**
+ * A subscription that is renewed for ever. `told` gets what each message holds; `changed` gets "live", "lost" or
+ * "locked", and why.
+ */
 class Subscription {
   constructor(path, told, changed) { Object.assign(this, { path, told, changed, id: "", retry: 3000, token: "" }); }
 
