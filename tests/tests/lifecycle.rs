@@ -384,6 +384,14 @@ fn too_few_file_descriptors_are_named_before_anything_is_opened() {
 }
 
 #[test]
+fn a_listen_address_that_is_not_there_is_named() {
+    let rack = Rack::new(1).unwrap();
+    let listen = ["--tftp-listen-addr", "[2001:db8::9]:69"];
+    let ended = Daemon::refusal(&rack.router, &[&LEAST[..], &listen].concat()).unwrap();
+    refuses(&ended, &["it has no address 2001:db8::9, for --tftp-listen-addr"]);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let rack = Rack::new(1).unwrap();
     let ended = Daemon::refusal(&rack.router, &["--interface", "rack9", "--base-address", BASE]).unwrap();

@@ -210,6 +210,27 @@ fn a_lost_last_acknowledgement_costs_nothing() {
 }
 
 #[test]
+fn who_never_said_a_word_has_not_read_it() {
+    let mut server = Transfers::new(bytes(100));
+    server.say(1000, &request(""));
+    while server.wait().is_some() {}
+    let silence = Happening::Failed { sent: 0, failure: Failure::Silence };
+    assert_eq!(server.told, [Happening::Requested, silence]);
+}
+
+#[test]
+fn another_machine_ends_no_session_that_it_knows_of() {
+    let mut server = Transfers::new(bytes(10_000));
+    server.say(1000, &request("blksize 8 "));
+    for packet in [&b"\0\x05\0\0enough\0"[..], &acknowledgement(0), &request("")] {
+        let mut frame = Transfers::frame(1000, packet);
+        frame[11] ^= 1;
+        assert_eq!(server.take(&frame, &mut NoRoom), Err(Reason::TftpOtherMac.into()), "{packet:?}");
+    }
+    assert_eq!(server.say(1000, &acknowledgement(0)), [data(1, &bytes(8))]);
+}
+
+#[test]
 fn behind_a_gap_the_window_is_sent_again_once_a_round_trip() {
     let mut server = Transfers::new(bytes(100_000));
     server.say(1000, &request("blksize 100 windowsize 8 "));

@@ -1,6 +1,6 @@
 //! What can be meant, but hardly is.
 
-use std::{fs, path::Path};
+use std::{fs, net::Ipv6Addr, path::Path};
 
 use super::{Config, options::TFTP_PORT};
 use crate::{
@@ -27,7 +27,9 @@ impl Config {
         let names_its_host = template.is_some_and(|template| template.names_its_host());
         let has_dns = self.options.iter().any(|option| option.code == OptionCode::DNS_SERVERS);
         let has_other_port = self.boot.tftp.is_some_and(|tftp| tftp.port != TFTP_PORT);
-        let is_somebody_elses = self.boot.tftp.is_none_or(|tftp| tftp.server.is_some());
+        let own = self.tftp.map(|listen| listen.ip());
+        let is_somebody_elses = |server: Ipv6Addr| own != Some(server.into());
+        let is_somebody_elses = self.boot.tftp.is_none_or(|tftp| tftp.server.is_some_and(is_somebody_elses));
         let has_nothing = self.tftp.is_some() && !is_somebody_elses && !self.has_ipxe();
         let leads_nowhere = self.boot.tftp.is_some() && template.is_none();
         [

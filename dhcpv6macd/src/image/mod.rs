@@ -92,6 +92,16 @@ impl Images {
         })
     }
 
+    /// The processor of whoever does not say what it has: that of the only image, or else the commonest.
+    #[must_use]
+    pub fn usual(&self) -> Processor {
+        let mut there = PROCESSORS.into_iter().filter(|processor| self.of(*processor).is_some());
+        match (there.next(), there.next()) {
+            (Some(only), None) => only,
+            _ => Processor::X86_64,
+        }
+    }
+
     /// The image for this processor.
     #[must_use]
     pub const fn of(&self, processor: Processor) -> Option<&Bytes> {

@@ -13,6 +13,8 @@ pub enum Reason {
     TftpNotServed,
     /// A TFTP packet of a client that has no session: its session is over.
     TftpNoSession,
+    /// A TFTP packet from the address and port of a machine that has a session, but from another MAC.
+    TftpOtherMac,
     /// A TFTP request, and no room for a session more.
     TftpSessionsFull,
     /// A TFTP request, while it is looked for as many files as there is room for.
@@ -58,10 +60,11 @@ impl Reason {
     pub const COUNT: usize = Self::OWN.len() + Malformed::ALL.len();
 
     /// All but the malformed ones.
-    const OWN: [Self; 22] = [
+    const OWN: [Self; 23] = [
         Self::NotOurs,
         Self::TftpNotServed,
         Self::TftpNoSession,
+        Self::TftpOtherMac,
         Self::TftpSessionsFull,
         Self::TftpLookupsFull,
         Self::MulticastMac,
@@ -96,25 +99,26 @@ impl Reason {
             Self::NotOurs => 0,
             Self::TftpNotServed => 1,
             Self::TftpNoSession => 2,
-            Self::TftpSessionsFull => 3,
-            Self::TftpLookupsFull => 4,
-            Self::MulticastMac => 5,
-            Self::ZeroMac => 6,
-            Self::OwnMac => 7,
-            Self::OwnAddress => 8,
-            Self::RelayNotAllowed => 9,
-            Self::UnknownMac => 10,
-            Self::DeniedMac => 11,
-            Self::NotAllowedMac => 12,
-            Self::ForClients => 13,
-            Self::NoClientId => 14,
-            Self::NoServerId => 15,
-            Self::OtherServerId => 16,
-            Self::UnexpectedServerId => 17,
-            Self::Unicast => 18,
-            Self::UnexpectedAssociation => 19,
-            Self::NothingToConfirm => 20,
-            Self::ReplyTooLong => 21,
+            Self::TftpOtherMac => 3,
+            Self::TftpSessionsFull => 4,
+            Self::TftpLookupsFull => 5,
+            Self::MulticastMac => 6,
+            Self::ZeroMac => 7,
+            Self::OwnMac => 8,
+            Self::OwnAddress => 9,
+            Self::RelayNotAllowed => 10,
+            Self::UnknownMac => 11,
+            Self::DeniedMac => 12,
+            Self::NotAllowedMac => 13,
+            Self::ForClients => 14,
+            Self::NoClientId => 15,
+            Self::NoServerId => 16,
+            Self::OtherServerId => 17,
+            Self::UnexpectedServerId => 18,
+            Self::Unicast => 19,
+            Self::UnexpectedAssociation => 20,
+            Self::NothingToConfirm => 21,
+            Self::ReplyTooLong => 22,
         };
         Malformed::ALL.len() + own
     }
@@ -127,6 +131,7 @@ impl Reason {
             Self::NotOurs => "drop_not_ours",
             Self::TftpNotServed => "drop_tftp_not_served",
             Self::TftpNoSession => "drop_tftp_no_session",
+            Self::TftpOtherMac => "drop_tftp_other_mac",
             Self::TftpSessionsFull => "drop_tftp_sessions_full",
             Self::TftpLookupsFull => "drop_tftp_lookups_full",
             Self::MulticastMac => "drop_multicast_mac",

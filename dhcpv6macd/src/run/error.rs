@@ -58,6 +58,16 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// TFTP would listen where nobody comes by.
+    #[error(
+        "interface {interface}: it has no address {address}, for --tftp-listen-addr; write :PORT for all that it has"
+    )]
+    NotOurs {
+        /// Its name.
+        interface: String,
+        /// Not one of its addresses.
+        address: Ipv6Addr,
+    },
     /// A list of machines, since it was looked at.
     #[error("{0}")]
     Access(String),

@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
+use tracing::trace;
+
 use super::{processors::Processors, shelf::ShelfReader};
 use crate::{
     policy::ImageName,
     respond::Site,
     tftp::{FileName, Files, Found},
-    wire::{
-        MacAddr,
-        dhcpv6::{Architectures, Processor},
-    },
+    wire::{MacAddr, dhcpv6::Architectures},
 };
 
 /// A worker's files.
@@ -47,12 +46,16 @@ impl Files for SiteFiles<'_> {
         if let Some(image) = ImageName::parse(name.file()) {
             let processor = match image {
                 ImageName::Of(processor) => processor,
-                ImageName::OwnProcessor => self.own.processors.of(mac).unwrap_or(Processor::X86_64),
+                ImageName::OwnProcessor => self.own.processors.of(mac).unwrap_or_else(|| self.site.images.usual()),
             };
             if let Some(image) = self.site.images.of(processor) {
                 return Found::File(image.clone());
             }
         }
-        self.own.shelf.as_ref().map_or(Found::Missing, |shelf| shelf.find(mac, name, now))
+        let found = self.own.shelf.as_ref().map_or(Found::Missing, |shelf| shelf.find(mac, name, now));
+        if found == Found::Missing {
+            trace!(%mac, file = name.file(), "there is no such file for TFTP");
+        }
+        found
     }
 }

@@ -56,7 +56,6 @@ use crate::{
     policy::Policy,
     respond::Site,
     tftp::Tftp,
-    tree::Tree,
     wire::Duid,
 };
 
@@ -96,8 +95,8 @@ struct Daemon<'a> {
     events: Option<EventsServer>,
     /// `None` where there is nothing to serve, or nowhere.
     netboot: Option<NetbootServers>,
-    /// Held: it ends with this.
-    _shelf: Option<Shelf>,
+    /// `None` where there is no directory for TFTP.
+    shelf: Option<Shelf>,
     /// Held: nobody else gets them.
     _ports: Vec<OwnedFd>,
 }
@@ -164,7 +163,7 @@ impl<'a> Daemon<'a> {
             is_behind: false,
             groups: Some(groups),
         };
-        Ok(Self { follower, workers, control, advertiser, events, netboot, _shelf: shelf, _ports: ports })
+        Ok(Self { follower, workers, control, advertiser, events, netboot, shelf, _ports: ports })
     }
 
     /// Follows the interface, and advertises on it, until told to stop.
@@ -183,6 +182,7 @@ impl<'a> Daemon<'a> {
                     Asked::Reload => {
                         self.follower.reload();
                         self.netboot.iter().for_each(NetbootServers::reload);
+                        self.shelf.iter().for_each(Shelf::reload);
                     }
                 },
                 followed = self.follower.next() => followed?,
@@ -238,8 +238,7 @@ fn answerers(
 /// The thread that reads the files of a directory, where there is one.
 fn shelf(config: &Config) -> Result<Option<Shelf>, StartError> {
     let Some(path) = config.tftp_root.as_ref().filter(|_| config.tftp.is_some()) else { return Ok(None) };
-    let shelf = Tree::open(path).and_then(Shelf::new);
-    shelf.map(Some).map_err(|source| StartError::TftpRoot { path: path.clone(), source })
+    Shelf::new(path).map(Some).map_err(|source| StartError::TftpRoot { path: path.clone(), source })
 }
 
 /// Where events are told.

@@ -1,6 +1,6 @@
 //! What is in the daemon's way on an interface: found before anything starts, and named.
 
-use std::{os::fd::OwnedFd, path::Path};
+use std::{net::IpAddr, os::fd::OwnedFd, path::Path};
 
 use rustix::process::{Resource, getrlimit};
 
@@ -105,6 +105,12 @@ pub(super) async fn refuse_behind_bridge(
 /// Machines in PXE are to be told where to load iPXE from.
 pub(super) fn refuse_without_boot_server(config: &Config, facts: &Facts) -> Result<(), StartError> {
     let base_address = config.base_address;
+    if let Some(IpAddr::V6(listen)) = config.tftp.map(|tftp| tftp.ip())
+        && !listen.is_unspecified()
+        && !facts.addresses.contains(&listen)
+    {
+        return Err(StartError::NotOurs { interface: config.interface.clone(), address: listen });
+    }
     if config.boot.lacks_server(base_address, &facts.addresses) {
         return Err(StartError::NoBootServer { interface: config.interface.clone(), base_address });
     }

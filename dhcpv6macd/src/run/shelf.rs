@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +17,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     tftp::{FileName, Found},
@@ -33,6 +34,8 @@ const NAMES_MAX: usize = 8192;
 /// How long what was found is taken for true; then it is looked at again.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How long what was found is kept back at most while more is looked for.
+const SHOW: Duration = Duration::from_millis(10);
 /// How often at most it is logged that a file cannot be had.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
@@ -45,6 +48,7 @@ type Entries = HashMap<Name, (Found, Instant)>;
 pub(super) struct Shelf {
     ends: Ends,
     is_over: Arc<AtomicBool>,
+    is_stale: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -57,10 +61,14 @@ struct Ends {
 
 impl Shelf {
     /// Starts the thread for the files of a directory.
-    pub(super) fn new(tree: Tree) -> io::Result<Self> {
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        let tree = Tree::open(path)?;
         let ends = Ends { wanted: Arc::new(ArrayQueue::new(WANTED_MAX)), entries: Arc::default() };
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut keeper = Keeper { ends: ends.clone(), tree, contents: Contents::default(), told: None };
+        let is_stale = Arc::new(AtomicBool::new(false));
+        let (path, stale) = (path.to_owned(), Arc::clone(&is_stale));
+        let mut keeper =
+            Keeper { ends: ends.clone(), path, is_stale: stale, tree, contents: Contents::default(), told: None };
         let told = Arc::clone(&is_over);
         let keep = move || {
             while !told.load(Ordering::Acquire) {
@@ -69,7 +77,15 @@ impl Shelf {
             }
         };
         let thread = thread::Builder::new().name("files".to_owned()).spawn(keep)?;
-        Ok(Self { ends, is_over, thread: Some(thread) })
+        Ok(Self { ends, is_over, is_stale, thread: Some(thread) })
+    }
+
+    /// Has the directory opened again: its path may name another one by now.
+    pub(super) fn reload(&self) {
+        self.is_stale.store(true, Ordering::Release);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
     }
 
     /// An end for a worker.
@@ -116,6 +132,8 @@ impl ShelfReader {
 /// The thread's own.
 struct Keeper {
     ends: Ends,
+    path: PathBuf,
+    is_stale: Arc<AtomicBool>,
     tree: Tree,
     contents: Contents,
     /// When it was logged last that a file cannot be had.
@@ -141,20 +159,40 @@ impl From<io::Error> for NotRead {
 impl Keeper {
     /// Finds what is wanted, all of it, and then shows it.
     fn fetch(&mut self) {
+        if self.is_stale.swap(false, Ordering::AcqRel) {
+            self.open_again();
+        }
         if self.ends.wanted.is_empty() {
             return;
         }
         let mut entries = fresh(&self.ends.entries.load());
         // What is not fresh any more holds no file from here on.
         self.ends.entries.store(Arc::new(entries.clone()));
+        let mut shown = Instant::now();
         for _ in 0..WANTED_MAX {
             let Some(name) = self.ends.wanted.pop() else { break };
             if !entries.contains_key(&name) && entries.len() < NAMES_MAX {
                 let found = self.find(&name);
                 entries.insert(name, (found, Instant::now()));
             }
+            // Who has a small file need not wait for who has a large one.
+            if shown.elapsed() >= SHOW {
+                self.ends.entries.store(Arc::new(entries.clone()));
+                shown = Instant::now();
+            }
         }
         self.ends.entries.store(Arc::new(entries));
+    }
+
+    fn open_again(&mut self) {
+        match Tree::open(&self.path) {
+            Ok(tree) => {
+                self.tree = tree;
+                self.ends.entries.store(Arc::default());
+                info!(directory = %self.path.display(), "the directory for TFTP opened again");
+            }
+            Err(error) => warn!("{}: {error}: the directory for TFTP stays as it was", self.path.display()),
+        }
     }
 
     fn find(&mut self, (mac, name): &Name) -> Found {
@@ -164,7 +202,10 @@ impl Keeper {
         });
         match found.and_then(|file| self.contents.of(file)) {
             Ok(bytes) => Found::File(bytes),
-            Err(NotRead::Missing) => Found::Missing,
+            Err(NotRead::Missing) => {
+                debug!(%mac, file = name.file(), "there is no such file for TFTP");
+                Found::Missing
+            }
             Err(NotRead::NotNow(why)) => {
                 self.tell(*mac, name, why, "a file that is asked for cannot be had yet");
                 Found::Later

@@ -214,6 +214,9 @@ impl Tftp {
         let mode = request.mode.ok_or(Refusal::Mode)?;
         let headers = headers(datagram, scene.site);
         let asked = Asked { headers, client, name, mode, options: request.options(), since: scene.now };
+        if self.session_of(datagram) == Err(Reason::TftpOtherMac) {
+            return Err(Reason::TftpOtherMac.into());
+        }
         if self.is_known(&asked, scene) {
             return Ok(());
         }
@@ -270,8 +273,15 @@ impl Tftp {
         }
     }
 
-    fn acknowledge(&mut self, datagram: &Datagram<'_>, block: u16, scene: &mut Scene<'_>) -> Result<(), Reason> {
+    /// The session that a packet is about.
+    fn session_of(&self, datagram: &Datagram<'_>) -> Result<u32, Reason> {
         let number = self.table.find(key_of(datagram)).ok_or(Reason::TftpNoSession)?;
+        let is_its = self.table.get(number).is_some_and(|session| session.is_of(datagram.ethernet_source));
+        if is_its { Ok(number) } else { Err(Reason::TftpOtherMac) }
+    }
+
+    fn acknowledge(&mut self, datagram: &Datagram<'_>, block: u16, scene: &mut Scene<'_>) -> Result<(), Reason> {
+        let number = self.session_of(datagram)?;
         let session = self.table.get_mut(number).ok_or(Reason::TftpNoSession)?;
         match session.acknowledge(block, scene.now) {
             Acknowledged::Nothing => self.counters.duplicate(),
@@ -293,7 +303,7 @@ impl Tftp {
 
     /// The client ends a session. Nobody answers an ERROR.
     fn end(&mut self, datagram: &Datagram<'_>, code: u16, scene: &mut Scene<'_>) -> Result<(), Reason> {
-        let number = self.table.find(key_of(datagram)).ok_or(Reason::TftpNoSession)?;
+        let number = self.session_of(datagram)?;
         let session = self.table.get(number).ok_or(Reason::TftpNoSession)?;
         let happening = if session.is_negotiating() && code == OPTION_NEGOTIATION {
             self.counters.size_probe();

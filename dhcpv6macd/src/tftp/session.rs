@@ -144,7 +144,13 @@ impl Session {
 
     /// Is nothing but the acknowledgement of the last window missing, from a client that has acknowledged all before it?
     pub(super) fn is_all_sent(&self) -> bool {
-        self.last == Some(self.sent) && (self.acknowledged > 0 || self.sent == 1)
+        let was_heard = self.acknowledged > 0 || (self.terms.are_granted() && !self.is_negotiating());
+        self.last == Some(self.sent) && was_heard && (self.acknowledged > 0 || self.sent == 1)
+    }
+
+    /// Is this the machine that has asked? Another one may know its address and its port.
+    pub(super) fn is_of(&self, client: MacAddr) -> bool {
+        self.client == client
     }
 
     /// What happened to it, for whoever keeps the machines' histories.
@@ -290,6 +296,9 @@ impl Session {
 
     /// The client asks for the file again: it has heard nothing.
     pub(super) fn ask_again(&mut self, now: Instant) {
+        if self.terms.are_granted() {
+            self.greeting = Greeting::Owed;
+        }
         self.rewind(now);
     }
 
