@@ -16,7 +16,7 @@ const STATES = new Map(Object.entries({
   serve_ipxe_over_tftp: { phase: 1, letter: "T", short: "Loads iPXE", long: "Loads iPXE" },
   served_ipxe_over_tftp: { phase: 1, letter: "X", short: "Has iPXE", long: "Has loaded iPXE" },
   http_boot: { phase: 2, letter: "H", short: "HTTP Boot", long: "Firmware is given the boot URL" },
-  point_ipxe_to_http_boot: { phase: 2, letter: "U", short: "iPXE has URL", long: "iPXE is given the boot URL" },
+  point_ipxe_to_http_boot: { phase: 2, letter: "U", short: "iPXE URL", long: "iPXE is given the boot URL" },
   http_fetch_uki: { phase: 3, letter: "L", short: "Loads image", long: "Loads its image" },
   os_init: { phase: 4, letter: "✓", short: "Up", long: "System asks for an address" },
 }));
