@@ -5,6 +5,7 @@ use std::{
     fs,
     path::PathBuf,
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -190,6 +191,17 @@ fn a_boot_is_told_step_by_step() {
     assert_eq!(json(&scene.rack.router, "/machines")[&mac], known);
     assert_eq!(names(known["Events"].as_array().unwrap()), BOOT);
     assert_eq!([&known["Mac"], &known["IPv6Address"]], [&mac, "2001:db8:0:1:0:5254:12:3456"]);
+    thread::sleep(Duration::from_millis(1200));
+    let metrics = curl(&scene.rack.router, &[&format!("{EVENTS}/metrics")]);
+    for line in [
+        "dhcpv6macd_receive_request_total 2",
+        "dhcpv6macd_tftp_complete_total 1",
+        "dhcpv6macd_drop_denied_mac_total 0",
+        "dhcpv6macd_machines{step=\"os_init\"} 1",
+        "dhcpv6macd_machines_stalled 0",
+    ] {
+        assert!(metrics.lines().any(|metric| metric == line), "{line} in {metrics}");
+    }
     let stopped = daemon.stop().unwrap();
     assert_eq!(stopped.counter("observation_dropped"), 0, "{stopped:?}");
 }
@@ -252,6 +264,7 @@ fn what_is_not_there_is_named_and_a_socket_serves_who_may_write_to_it() {
         ("/healthz", "200"),
         ("/version", "200"),
         ("/machines", "200"),
+        ("/metrics", "200"),
         ("/machines/02:00:00:00:00:77", "404"),
         ("/machines/xyz", "404"),
         ("/events?mac=xyz", "400"),

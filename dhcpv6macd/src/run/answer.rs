@@ -1,11 +1,14 @@
 //! The servers under a worker: they answer from what the interface and the policy are at this moment.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::{ArcSwap, Cache};
 use dhcpv6macd_ebpf::Service;
 
-use super::{files::WorkerFiles, observe::Observer, totals::Totals};
+use super::{files::WorkerFiles, live::Live, observe::Observer, totals::Totals};
 use crate::{
     datapath::{Answer, Full, Transmit},
     respond::{Responder, Site},
@@ -18,7 +21,13 @@ pub(super) struct Answerer {
     /// Looked at for every frame: a load and a comparison as long as nothing has changed.
     site: Cache<Arc<ArcSwap<Site>>, Arc<Site>>,
     servers: Servers,
+    live: Arc<Live>,
+    /// When it is to be shown what was counted; `None` where nothing was since.
+    show: Option<Instant>,
 }
+
+/// How long what was counted is kept back.
+const SHOW: Duration = Duration::from_secs(1);
 
 struct Servers {
     responder: Responder,
@@ -30,22 +39,34 @@ struct Servers {
 impl Answerer {
     pub(super) fn new(site: Arc<ArcSwap<Site>>, tftp: Tftp, files: WorkerFiles, observer: Observer) -> Self {
         let servers = Servers { responder: Responder::default(), tftp, files, observer };
-        Self { site: Cache::new(site), servers }
+        let live = Arc::new(Live::new(servers.counters()));
+        Self { site: Cache::new(site), servers, live, show: None }
+    }
+
+    /// What it counts, to be read by others.
+    pub(super) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live)
     }
 
     /// Adds what was counted.
     pub(super) fn count(&self, totals: &mut Totals) {
-        let Servers { responder, tftp, observer, .. } = &self.servers;
-        for (name, count) in responder.counters().each().chain(tftp.counters().each()) {
-            totals.add(name, count);
+        self.servers.counters().for_each(|(name, count)| totals.add(name, count));
+    }
+
+    /// Shows what was counted, where it is time, and says when it will be.
+    fn show(&mut self, now: Instant) -> Option<Instant> {
+        if self.show.is_some_and(|show| show <= now) {
+            self.live.show(self.servers.counters());
+            self.show = None;
         }
-        totals.add("observation_dropped", observer.dropped());
+        self.show
     }
 }
 
 impl Answer for Answerer {
     fn answer(&mut self, frame: &[u8], now: Instant, transmit: &mut impl Transmit) -> Result<(), Full> {
         let site = self.site.load();
+        self.show.get_or_insert(now + SHOW);
         // What is not ours, the responder has counted.
         let Ok(datagram) = self.servers.responder.read(frame, site) else { return Ok(()) };
         match datagram.service {
@@ -58,11 +79,20 @@ impl Answer for Answerer {
         let Servers { tftp, files, observer, .. } = &mut self.servers;
         let site = self.site.load();
         let observe = &mut |seen| observer.tell_transfer(seen, now);
-        tftp.resume(&mut Scene { site, files: &mut files.at(site), observe, now }, transmit)
+        let due = tftp.resume(&mut Scene { site, files: &mut files.at(site), observe, now }, transmit);
+        if due.is_some() {
+            self.show.get_or_insert(now + SHOW);
+        }
+        [due, self.show(now)].into_iter().flatten().min()
     }
 }
 
 impl Servers {
+    fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let dropped = ("observation_dropped", self.observer.dropped());
+        self.responder.counters().each().chain(self.tftp.counters().each()).chain([dropped])
+    }
+
     fn dhcpv6(
         &mut self,
         datagram: &Datagram<'_>,

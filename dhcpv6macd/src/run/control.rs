@@ -9,6 +9,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use super::{
+    live::LiveCounters,
+    metrics::metrics,
     observe::{Observations, Seen},
     shown::Shown,
     totals::Totals,
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     event::{Change, Protocol, TransferState},
     http::{
-        events::feed::{Publisher, Question},
+        events::feed::{About, Publisher, Question, Snapshot},
         transfer,
     },
     machine::{Finding, Machines, Moment, Progress},
@@ -36,6 +38,8 @@ const TOLD_MAX: u32 = 20;
 pub(super) struct Control {
     observations: Observations,
     machines: Machines,
+    /// What the workers count.
+    live: LiveCounters,
     publisher: Publisher,
     /// What has happened since it was published last.
     changes: Vec<Change>,
@@ -46,11 +50,17 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(observations: Observations, machines: Machines, publisher: Publisher) -> Self {
+    pub(super) fn new(
+        observations: Observations,
+        machines: Machines,
+        live: LiveCounters,
+        publisher: Publisher,
+    ) -> Self {
         let left = (Instant::now(), TOLD_MAX);
         Self {
             observations,
             machines,
+            live,
             publisher,
             changes: Vec::new(),
             shown: Shown::default(),
@@ -89,9 +99,22 @@ impl Control {
     /// Who hears this hears next what happens after it.
     fn answer(&mut self, question: Question) {
         self.take(Moment::now());
-        let snapshot = self.shown.snapshot(&self.machines, question.about, self.publisher.next());
+        let next = self.publisher.next();
+        let snapshot = match question.about {
+            About::Machines => self.shown.all(&self.machines, next),
+            About::Machine(mac) => Shown::one(&self.machines, mac, next),
+            About::Counters => Snapshot { text: self.metrics().into(), next },
+        };
         // Who has gone meanwhile does not hear it.
         drop(question.answer.send(snapshot));
+    }
+
+    fn metrics(&self) -> String {
+        let mut totals = Totals::default();
+        self.live.count(&mut totals);
+        self.count_own(&mut totals);
+        // A text takes everything.
+        metrics(&totals, &self.machines).unwrap_or_default()
     }
 
     fn take_message(&mut self, seen: &Observation<'_>, now: Moment) {
@@ -153,6 +176,10 @@ impl Control {
     /// Takes what is left and adds what was counted.
     pub(super) fn count(&mut self, totals: &mut Totals) {
         self.take(Moment::now());
+        self.count_own(totals);
+    }
+
+    fn count_own(&self, totals: &mut Totals) {
         totals.extend(&self.findings);
         totals.add("observation_dropped", self.observations.dropped());
         totals.add("machine_forgotten", self.machines.forgotten());

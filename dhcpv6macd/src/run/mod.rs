@@ -9,6 +9,8 @@ mod events;
 mod files;
 mod follow;
 mod icmpv6;
+mod live;
+mod metrics;
 mod netboot;
 mod observe;
 mod obstacles;
@@ -37,6 +39,7 @@ use self::{
     events::{EventsServer, Listener},
     files::WorkerFiles,
     follow::Follower,
+    live::LiveCounters,
     netboot::NetbootServers,
     observe::Observations,
     processors::Processors,
@@ -128,7 +131,7 @@ impl<'a> Daemon<'a> {
         let netboot = NetbootServers::start(config, &site, observations.clone())?;
         let answerer = answerers(config, &site, shelf.as_ref(), &observations);
         let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
-        let (control, events) = watch(config, observations, listener)?;
+        let (control, events) = watch(config, observations, workers.live(), listener)?;
         source.steer(config, &interface).await?;
 
         for warning in config.warnings() {
@@ -252,13 +255,14 @@ fn listener(config: &Config) -> Result<Option<Listener>, StartError> {
 fn watch(
     config: &Config,
     observations: Observations,
+    live: LiveCounters,
     listener: Option<Listener>,
 ) -> Result<(Control, Option<EventsServer>), StartError> {
     // By any number another daemon's events are told from this one's.
     let (publisher, feed) = feed(fastrand::u64(..));
     let machines = Machines::new(config.machines_max, config.base_address, config.stall_limits);
     let events = listener.map(|listener| EventsServer::start(listener, feed)).transpose();
-    Ok((Control::new(observations, machines, publisher), events.map_err(StartError::Runtime)?))
+    Ok((Control::new(observations, machines, live, publisher), events.map_err(StartError::Runtime)?))
 }
 
 /// Finds the interface, and whatever is in the way on it.

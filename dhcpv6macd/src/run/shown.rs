@@ -23,16 +23,18 @@ const FRESH: Duration = Duration::from_millis(200);
 pub(super) struct Shown(Option<(Instant, Snapshot)>);
 
 impl Shown {
-    /// What is known of all machines, or of one; `next` is the number of the first event that is not in it.
-    pub(super) fn snapshot(&mut self, machines: &Machines, about: Option<MacAddr>, next: u64) -> Snapshot {
-        if let Some(mac) = about {
-            let json = serde_json::to_vec(&machines.get(mac).map(Picture));
-            return Snapshot { json: json.unwrap_or_default().into(), next };
-        }
+    /// What is known of one machine; `next` is the number of the first event that is not in it.
+    pub(super) fn one(machines: &Machines, mac: MacAddr, next: u64) -> Snapshot {
+        let json = serde_json::to_vec(&machines.get(mac).map(Picture));
+        Snapshot { text: json.unwrap_or_default().into(), next }
+    }
+
+    /// What is known of all machines.
+    pub(super) fn all(&mut self, machines: &Machines, next: u64) -> Snapshot {
         match &self.0 {
             Some((when, snapshot)) if when.elapsed() < FRESH || snapshot.next == next => snapshot.clone(),
             _ => {
-                let snapshot = Snapshot { json: all(machines), next };
+                let snapshot = Snapshot { text: all(machines), next };
                 self.0 = Some((Instant::now(), snapshot.clone()));
                 snapshot
             }

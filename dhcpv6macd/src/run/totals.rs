@@ -14,6 +14,11 @@ impl Totals {
         }
     }
 
+    /// Every counter by its name.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(name, count)| (*name, *count))
+    }
+
     /// Adds to the counter of this name.
     pub(crate) fn add(&mut self, name: &'static str, count: u64) {
         *self.0.entry(name).or_default() += count;

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::{ServeError, answer::Answerer, totals::Totals};
+use super::{ServeError, answer::Answerer, live::LiveCounters, totals::Totals};
 use crate::datapath::{
     ring::{ReceiveRing, TransmitRing},
     worker::{Finished, NAP, Stop, Worker, WorkerCounters, pin},
@@ -19,6 +19,7 @@ use crate::datapath::{
 pub(super) struct Workers {
     threads: Vec<JoinHandle<io::Result<Finished<Answerer>>>>,
     counters: Vec<Arc<WorkerCounters>>,
+    live: LiveCounters,
     stop: Arc<Stop>,
     ended: Arc<Notify>,
 }
@@ -32,15 +33,23 @@ impl Workers {
     ) -> io::Result<Self> {
         let stop = Arc::new(Stop::new()?);
         let ended = Arc::new(Notify::new());
-        let mut workers = Self { threads: Vec::new(), counters: Vec::new(), stop, ended };
+        let mut workers =
+            Self { threads: Vec::new(), counters: Vec::new(), live: LiveCounters::default(), stop, ended };
         for (index, (receive, transmit)) in receive.into_iter().zip(transmit).enumerate() {
             let counters = Arc::new(WorkerCounters::default());
             workers.counters.push(Arc::clone(&counters));
             let stop = Arc::clone(&workers.stop);
-            let worker = Worker { receive, transmit, answer: answerer(), counters, stop, nap: Some(NAP) };
+            let answer = answerer();
+            workers.live.push(Arc::clone(&counters), answer.live());
+            let worker = Worker { receive, transmit, answer, counters, stop, nap: Some(NAP) };
             workers.threads.push(spawn(index, worker, Arc::clone(&workers.ended))?);
         }
         Ok(workers)
+    }
+
+    /// What they have counted so far, as of a moment ago.
+    pub(super) fn live(&self) -> LiveCounters {
+        self.live.clone()
     }
 
     /// Waits until a worker ends by itself, which it only does when it fails.

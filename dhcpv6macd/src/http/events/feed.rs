@@ -72,20 +72,31 @@ impl Batch {
     }
 }
 
-/// Everything that is known, or one machine, and where in the events that was.
+/// What was asked for, and where in the events that was.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// JSON.
-    pub json: Bytes,
+    /// JSON, or what Prometheus reads.
+    pub text: Bytes,
     /// The number of the first event that is not in it.
     pub next: u64,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// All machines.
+    Machines,
+    /// This one.
+    Machine(MacAddr),
+    /// What was counted.
+    Counters,
 }
 
 /// A question to the one who knows all machines.
 #[derive(Debug)]
 pub struct Question {
-    /// Which machine it is about; `None` for all.
-    pub about: Option<MacAddr>,
+    /// What it is about.
+    pub about: About,
     /// Where the answer goes.
     pub answer: oneshot::Sender<Snapshot>,
 }
@@ -189,8 +200,8 @@ impl Publisher {
 }
 
 impl Feed {
-    /// Asks for everything that is known, or for one machine. `None` where the daemon ends.
-    pub async fn ask(&self, about: Option<MacAddr>) -> Option<Snapshot> {
+    /// Asks. `None` where the daemon ends.
+    pub async fn ask(&self, about: About) -> Option<Snapshot> {
         let (answer, answered) = oneshot::channel();
         self.questions.send(Question { about, answer }).await.ok()?;
         answered.await.ok()

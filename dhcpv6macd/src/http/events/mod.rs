@@ -16,7 +16,7 @@ use hyper::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::feed::Feed;
+use self::feed::{About, Feed};
 use super::{
     connection::{Opened, Serve, Version},
     page::PAGE,
@@ -67,23 +67,35 @@ impl Events {
         match request.uri().path() {
             "/" => page(),
             "/events" => self.stream(request),
-            "/machines" => self.machines(None).await,
+            "/machines" => self.machines(About::Machines).await,
+            "/metrics" => self.metrics().await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/version" => text(StatusCode::OK, concat!("dhcpv6macd ", env!("CARGO_PKG_VERSION"), "\n")),
             path => match path.strip_prefix("/machines/").map(str::parse) {
-                Some(Ok(mac)) => self.machines(Some(mac)).await,
+                Some(Ok(mac)) => self.machines(About::Machine(mac)).await,
                 Some(Err(_)) => text(StatusCode::NOT_FOUND, "no MAC; write one such as 52:54:00:12:34:56\n"),
-                None => text(StatusCode::NOT_FOUND, "there are /, /events, /machines, /healthz and /version\n"),
+                None => {
+                    text(StatusCode::NOT_FOUND, "there are /, /events, /machines, /metrics, /healthz and /version\n")
+                }
             },
         }
     }
 
     /// What is known of all machines, or of one.
-    async fn machines(&self, about: Option<MacAddr>) -> Response<Body> {
+    async fn machines(&self, about: About) -> Response<Body> {
         match self.feed.ask(about).await {
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the daemon ends\n"),
-            Some(snapshot) if snapshot.json == "null" => text(StatusCode::NOT_FOUND, "nobody has seen this machine\n"),
-            Some(snapshot) => response(StatusCode::OK, "application/json", Full::new(snapshot.json).boxed_unsync()),
+            Some(snapshot) if snapshot.text == "null" => text(StatusCode::NOT_FOUND, "nobody has seen this machine\n"),
+            Some(snapshot) => response(StatusCode::OK, "application/json", Full::new(snapshot.text).boxed_unsync()),
+        }
+    }
+
+    /// What was counted.
+    async fn metrics(&self) -> Response<Body> {
+        const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        match self.feed.ask(About::Counters).await {
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "the daemon ends\n"),
+            Some(snapshot) => response(StatusCode::OK, KIND, Full::new(snapshot.text).boxed_unsync()),
         }
     }
 

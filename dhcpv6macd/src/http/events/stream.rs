@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     Body,
-    feed::{Feed, Next, Place},
+    feed::{About, Feed, Next, Place},
 };
 use crate::wire::MacAddr;
 
@@ -86,12 +86,12 @@ impl Subscriber {
     }
 
     async fn everything(&mut self, why: &str) -> Option<()> {
-        let snapshot = self.feed.ask(self.of).await?;
+        let snapshot = self.feed.ask(self.of.map_or(About::Machines, About::Machine)).await?;
         let place = self.feed.behind(&snapshot, self.of);
         let id = place.last().map_or_else(String::new, |last| format!("id: {last}\n"));
         self.state = State::There(place);
         // The same bytes for all who hear them.
-        let frame = [format!("{why}{id}data: ").into(), snapshot.json, Bytes::from_static(b"\n\n")];
+        let frame = [format!("{why}{id}data: ").into(), snapshot.text, Bytes::from_static(b"\n\n")];
         self.pending.extend(frame);
         Some(())
     }
