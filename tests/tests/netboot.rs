@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddrV6, TcpStream},
     os::unix::fs::{FileExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
@@ -14,6 +14,10 @@ use std::{
 
 use dhcpv6macd::wire::MacAddr;
 use dhcpv6macd_tests::lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack, machine_mac};
+use rustix::{
+    net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 use tempfile::TempDir;
 
 const BASE: &str = "2001:db8:0:1::";
@@ -391,18 +395,19 @@ fn a_thousand_that_do_not_read_hold_nobody_up() {
     (0..20).for_each(|number| drop(add(number).unwrap()));
     let daemon = scene.daemon(&[]);
     let threads = fs::read_dir(format!("/proc/{}/task", daemon.pid().as_raw_nonzero())).unwrap().count();
-    let mut stalled = Vec::new();
-    for number in 0..20 {
-        let script = format!(
-            "import socket,sys,time\ns=[]\nfor _ in range(50):\n c=socket.create_connection(('{BASE}',80),source_address=('{BASE}1:{number:x}',0))\n \
-             c.sendall(b'GET {} HTTP/1.1\\r\\nHost: lab\\r\\n\\r\\n')\n s.append(c)\nprint('there',flush=True)\ntime.sleep(600)",
-            own("long")
-        );
-        stalled.push(scene.machine().start(Command::new("python3").args(["-c", &script])).unwrap());
-    }
-    for client in &stalled {
-        client.wait_for(LIMIT, |line| line.starts_with("there")).unwrap();
-    }
+    let to = SocketAddrV6::new(BASE.parse().unwrap(), 80, 0, 0);
+    let stall = |from: &str| {
+        let socket = socket_with(AddressFamily::INET6, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        bind(&socket, &SocketAddrV6::new(from.parse().unwrap(), 0, 0, 0)).unwrap();
+        connect(&socket, &to).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.write_all(format!("GET {} HTTP/1.1\r\nHost: lab\r\n\r\n", own("long")).as_bytes()).unwrap();
+        stream
+    };
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let stall_all = || (0..1000).map(|number| stall(&format!("{BASE}1:{:x}", number / 50))).collect::<Vec<_>>();
+    let stalled = scene.machine().run(stall_all).unwrap();
     for _ in 0..20 {
         assert_eq!(scene.get(&own("short"), &["--max-time", "5"]).body, b"short");
     }

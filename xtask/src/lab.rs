@@ -39,8 +39,12 @@ pub(crate) fn play(scene: Scene, args: &[OsString]) -> Result<ExitCode> {
         Scene::Demo => with_ipxe()?,
         Scene::Bench => Embedded::LEAST,
     };
-    let is_of_tftp = matches!(scene, Scene::Bench) && args.first().is_some_and(|bench| bench == "tftp");
-    let set_up = if is_of_tftp { setup::tftp_bench } else { setup::lab };
+    let bench = args.first().filter(|_| matches!(scene, Scene::Bench)).and_then(|bench| bench.to_str());
+    let set_up = match bench {
+        Some("tftp") => setup::tftp_bench,
+        Some("http") => setup::http_bench,
+        _ => setup::lab,
+    };
     let mut cargo = ready(name, set_up, &embedded, &program)?;
     command::status(cargo.args(["run", "--quiet", "--release"]).args(program).arg("--").args(args))
 }

@@ -33,14 +33,18 @@ const DNSMASQ: Needed = Needed {
     why: "a real relay agent, and a TFTP server that others use",
 };
 
-const TEST_PROGRAMS: [Needed; 14] = [
+const OPENSSL: Needed =
+    Needed { program: "openssl", package: "openssl", why: "makes certificates, and a real client of TLS" };
+
+const TEST_PROGRAMS: [Needed; 15] = [
     Needed { program: "dhclient", package: "isc-dhcp-client", why: "a real client" },
     Needed { program: "dhcpcd", package: "dhcpcd-base", why: "a real client" },
     Needed { program: "systemd-networkd", package: "systemd", why: "a real client" },
     Needed { program: "qemu-system-x86_64", package: "qemu-system-x86", why: "a machine that boots" },
     Needed { program: "/usr/share/OVMF/OVMF_CODE_4M.fd", package: "ovmf", why: "real firmware" },
     Needed { program: "dhcrelay", package: "isc-dhcp-relay", why: "a real relay agent" },
-    Needed { program: "curl", package: "curl", why: "a real TFTP client" },
+    Needed { program: "curl", package: "curl", why: "a real client of TFTP and HTTP" },
+    OPENSSL,
     Needed { program: "atftp", package: "atftp", why: "a real TFTP client, with windows" },
     Needed { program: "tftp", package: "tftp-hpa", why: "a real TFTP client, of text too" },
     DNSMASQ,
@@ -69,6 +73,10 @@ const IPXE_TRUST_PROGRAMS: [Needed; 1] =
 const TFTP_SERVERS: [(&str, &str); 2] = [("atftpd", "usr/sbin/atftpd"), ("tftpd-hpa", "usr/sbin/in.tftpd")];
 /// The libraries of both.
 const TFTP_SERVER_LIBRARIES: [&str; 2] = ["libpcre2-8-0", "libwrap0"];
+
+/// A server of HTTP that others use, below the root of its package, and its libraries.
+const NGINX: (&str, &str) = ("nginx", "usr/sbin/nginx");
+const NGINX_LIBRARIES: [&str; 4] = ["libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g"];
 
 /// What the build of the steering program needs.
 ///
@@ -123,6 +131,21 @@ pub(crate) fn tftp_bench() -> Result<()> {
     }
     apt::install(&TFTP_SERVER_LIBRARIES, "libraries of the TFTP servers to compare with")?;
     missing.into_iter().try_for_each(|(package, _)| apt::unpack(package, &place))
+}
+
+/// What the bench of HTTP needs besides, likewise.
+///
+/// # Errors
+///
+/// As [`lab`].
+pub(crate) fn http_bench() -> Result<()> {
+    programs(LAB_PROGRAMS.iter().chain([&OPENSSL]), LAB)?;
+    let place = workspace::tools().join("debian");
+    if place.join(NGINX.1).is_file() {
+        return Ok(());
+    }
+    apt::install(&NGINX_LIBRARIES, "libraries of nginx, to compare with")?;
+    apt::unpack(NGINX.0, &place)
 }
 
 /// What the tests need besides.

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use dhcpv6macd::datapath::worker::NAP;
-use dhcpv6macd_tests::bench::{dhcpv6, tftp};
+use dhcpv6macd_tests::bench::{dhcpv6, http, tftp};
 
 /// Measures the daemon in network namespaces
 #[derive(Parser)]
@@ -17,6 +17,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Bench {
     Dhcpv6(dhcpv6::Options),
+    Http(http::Options),
     Tftp(tftp::Options),
     /// Sends every frame back: a contender of the other benches
     #[command(hide = true)]
@@ -40,6 +41,7 @@ enum Bench {
 fn main() -> ExitCode {
     let ended = match Cli::parse().bench {
         Bench::Dhcpv6(options) => dhcpv6::run(&options),
+        Bench::Http(options) => http::run(&options),
         Bench::Tftp(options) => tftp::run(&options),
         Bench::BareTftp(options) => tftp::bare(&options).map(|()| true),
         Bench::Inetd { command } => tftp::inetd(&command).map(|()| true),
