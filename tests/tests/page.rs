@@ -424,6 +424,11 @@ fn five_thousand_machines_are_as_few_tiles_as_fit() {
     scene.shows("document.activeElement.getBoundingClientRect().bottom <= innerHeight", true);
     scene.press(&[key::HOME]);
     scene.shows("document.activeElement.dataset.mac", name(0));
+    scene.says("#shelf-rest h2", "Machines 5000, all 52:54:00:…");
+    scene.says(".mac", "00:00:00");
+    scene.script.say(5000, &json!({ "mac": "aa:bb:cc:00:00:01", "event": event("init", 9.0, json!({})) }));
+    scene.says("#shelf-rest h2", "Machines 5001");
+    scene.says(".mac", &name(0));
 }
 
 #[test]

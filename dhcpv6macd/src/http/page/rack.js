@@ -155,6 +155,12 @@ const tileOf = mac => shelves.map(shelf => shelf.tiles.get(mac)).find(tile => ti
 /** The focus goes where a machine's tile is, or would be. */
 const focusOn = mac => (tileOf(mac)?.button ?? rack).focus({ preventScroll: true });
 
+/** How all MACs begin, or null where they begin differently. They are in order: the first and the last tell. */
+function commonMaker(order) {
+  const maker = order[0]?.mac.slice(0, 9);
+  return order.at(-1)?.mac.startsWith(maker) ? maker : null;
+}
+
 /** Sorts all that is to be seen onto its shelves. */
 function arrange() {
   if (view.isNewMember) {
@@ -163,8 +169,8 @@ function arrange() {
   }
   const sorted = [[], [], []], kinds = new Map(), words = new Map();
   const count = (map, key) => map.set(key, (map.get(key) ?? 0) + 1);
-  const maker = view.order[0]?.mac.slice(0, 9);
-  view.maker = view.order.at(-1)?.mac.startsWith(maker) ? maker : null;
+  const maker = commonMaker(view.order), isOther = maker !== view.maker;
+  view.maker = maker;
   for (const machine of view.order) {
     const { kind } = machine;
     count(kinds, kind);
@@ -175,6 +181,7 @@ function arrange() {
   }
   const shown = sorted[0].length + sorted[1].length + sorted[2].length;
   shelves.forEach((shelf, index) => shelf.put(sorted[index], String(sorted[index].length)));
+  if (isOther) for (const shelf of shelves) shelf.lay();
   if (shelves[2].isOneMaker) set(shelves[2].note, `${sorted[2].length}, all ${view.maker}…`);
   tell(kinds, words, shown);
 }
