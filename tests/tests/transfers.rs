@@ -245,6 +245,21 @@ fn behind_a_gap_the_window_is_sent_again_once_a_round_trip() {
     assert_eq!(server.say(1000, &acknowledgement(10)).len(), 8);
 }
 
+#[test]
+fn a_lost_answer_makes_no_later_loss_dearer() {
+    let mut server = Transfers::new(bytes(100_000));
+    server.say(1000, &request("blksize 100 windowsize 8 "));
+    server.now += Duration::from_millis(300);
+    server.say(1000, &request("blksize 100 windowsize 8 "));
+    assert_eq!(server.say(1000, &acknowledgement(0)).len(), 8);
+    server.now += Duration::from_millis(2);
+    assert_eq!(server.say(1000, &acknowledgement(2)).len(), 8, "at once, not after half a second");
+    server.now += Duration::from_millis(2);
+    assert_eq!(server.say(1000, &acknowledgement(10)).len(), 8);
+    server.now += Duration::from_millis(2);
+    assert_eq!(server.say(1000, &acknowledgement(12)).len(), 8);
+}
+
 /// A ring whose every slot is on its way.
 struct NoRoom;
 

@@ -24,7 +24,7 @@ use crate::{
 /// How long a client may take no block at all before another may have its place.
 const UNHEARD: Duration = Duration::from_secs(1);
 /// How long one that has taken some may be silent before that.
-const SILENT: Duration = Duration::from_secs(30);
+const SILENT: Duration = Duration::from_secs(10);
 /// How long after a request it may come once more because a network has doubled it.
 const DOUBLED: Duration = Duration::from_secs(1);
 /// How often a window goes out again of which no block was ever acknowledged: whoever forged the request gets no flood to where it has
@@ -63,6 +63,8 @@ pub(super) struct Session {
     window: (Instant, Instant),
     /// Was something of that sent before? Then its round trip says nothing (RFC 6298 section 3).
     is_resent: bool,
+    /// Up to which block that is so.
+    resent_to: u64,
     /// How often nothing came back in a row.
     tries: u32,
     /// When the client took something last, or else when it asked.
@@ -113,6 +115,7 @@ impl Session {
             timing: Timing::new(terms.granted.timeout),
             window: (now, now),
             is_resent: false,
+            resent_to: 0,
             tries: 0,
             heard: now,
         }
@@ -228,12 +231,13 @@ impl Session {
             self.advance(arrived);
             self.tries = 0;
             self.heard = now;
+            // Behind a gap a client answers the first block of the window that it gets.
+            self.measure(if self.acknowledged == self.sent { self.window.1 } else { self.window.0 }, now);
         }
         if self.last == Some(self.acknowledged) {
             return Acknowledged::Complete;
         }
         if self.acknowledged == self.sent && arrived > 0 {
-            self.measure(now);
             return Acknowledged::More { resent: 0 };
         }
         self.fill_gap(arrived, now)
@@ -246,7 +250,7 @@ impl Session {
         }
         self.greeting = Greeting::Over;
         self.tries = 0;
-        self.measure(now);
+        self.measure(self.window.1, now);
         Acknowledged::More { resent: 0 }
     }
 
@@ -275,9 +279,12 @@ impl Session {
         }
     }
 
-    fn measure(&mut self, now: Instant) {
-        if !std::mem::take(&mut self.is_resent) {
-            self.timing.measure(now.saturating_duration_since(self.window.1));
+    /// Takes a round trip, but of nothing that was sent twice: nobody knows which of both is answered (RFC 6298 section 3).
+    fn measure(&mut self, begun: Instant, now: Instant) {
+        let is_certain = !self.is_resent || self.acknowledged > self.resent_to;
+        self.is_resent &= self.acknowledged < self.resent_to;
+        if is_certain {
+            self.timing.measure(now.saturating_duration_since(begun));
         }
     }
 
@@ -289,7 +296,7 @@ impl Session {
         }
         self.sent = self.acknowledged;
         self.next = self.arrived;
-        self.is_resent = true;
+        (self.is_resent, self.resent_to) = (true, self.highest);
         self.window = (now, now);
         resent
     }

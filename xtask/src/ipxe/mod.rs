@@ -62,6 +62,8 @@ impl Arch {
 /// When it can be neither fetched nor built: says what is missing.
 pub(crate) fn find_or_make(wanted: &Wanted) -> Result<PathBuf> {
     let Wanted { source, arch, trust, embed } = wanted;
+    check("--trust", trust.as_deref(), "-----BEGIN CERTIFICATE-----")?;
+    check("--embed", embed.as_deref(), "#!ipxe")?;
     match (source, arch) {
         (Some(source), arch) => Build { source, arch: *arch, trust: trust.as_deref(), script: embed.as_deref() }.make(),
         (None, Arch::X86_64) => debian(),
@@ -69,6 +71,16 @@ pub(crate) fn find_or_make(wanted: &Wanted) -> Result<PathBuf> {
             bail!("Debian's package {PACKAGE} has none for arm64; make one from source: --source DIR")
         }
     }
+}
+
+/// Refuses a file that is not what a flag is for, before minutes go by.
+fn check(flag: &str, file: Option<&Path>, holds: &str) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let text = fs::read_to_string(file).with_context(|| format!("{flag} {}: cannot be read", file.display()))?;
+    if !text.lines().any(|line| line.trim_end() == holds) {
+        bail!("{flag} {}: there is no line {holds} in it", file.display());
+    }
+    Ok(())
 }
 
 /// Debian's, for x86-64: what was fetched before, or is installed, or else fetched now.
@@ -124,6 +136,14 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_that_is_none_is_named_before_minutes_go_by() {
+        let embed = Some(workspace::root().join("README.md"));
+        let wanted = Wanted { source: Some(workspace::root().to_owned()), arch: Arch::X86_64, trust: None, embed };
+        let error = find_or_make(&wanted).unwrap_err().to_string();
+        assert!(error.starts_with("--embed ") && error.ends_with("there is no line #!ipxe in it"), "{error}");
+    }
 
     #[test]
     fn debian_has_none_for_arm64() {
