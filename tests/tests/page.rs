@@ -471,12 +471,16 @@ fn a_machine_that_boots_is_shown_and_a_daemon_that_starts_anew_knows_none() {
     let browser = Browser::start(&rack.router).unwrap();
     browser.open("http://[::1]:6315/").unwrap();
     browser.wait_for(LIMIT, "document.querySelector('#empty').hidden", &false.into()).unwrap();
+    let listen = "window.heard = []; new EventSource('events').onmessage = told => heard.push(JSON.parse(told.data))";
+    browser.run(listen).unwrap();
+    browser.wait_for(LIMIT, "heard", &json!([{}])).unwrap();
     let machine = &rack.machines[0];
     let interface = machine.index_of(MACHINE_INTERFACE).unwrap();
     let mut port = machine.run(|| Port::open(interface, 1500)).unwrap().unwrap();
     port.send(&message(SOLICIT).ia_na(1, &[]).frame()).unwrap();
     let tile = format!("document.querySelector('[data-mac=\"{MACHINE}\"]')?.dataset.state");
     browser.wait_for(LIMIT, &tile, &"os_init".into()).unwrap();
+    browser.wait_for(LIMIT, "heard.slice(1).map(told => told.event.event)", &json!(["init", "os_init"])).unwrap();
     browser.click(".tile").unwrap();
     let steps = "[...document.querySelectorAll('#boot li')].map(step => step.dataset.state).join(' ')";
     browser.wait_for(LIMIT, steps, &"init os_init".into()).unwrap();
