@@ -156,7 +156,8 @@
               base-address = cfg.baseAddress;
             };
 
-            # No firewall is to be opened: frames for the daemon are taken off the interface before netfilter sees them.
+            # For DHCPv6 and TFTP no firewall is to be opened: their frames are taken off the interface before netfilter sees them.
+            # HTTP goes through the kernel: networking.firewall.interfaces.<interface>.allowedTCPPorts.
             systemd.services.dhcpv6macd = {
               description = "DHCPv6: prefix + MAC";
               wantedBy = [ "multi-user.target" ];

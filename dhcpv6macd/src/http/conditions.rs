@@ -154,6 +154,7 @@ fn date(fields: &HeaderMap, name: &HeaderName) -> Option<HttpDate> {
 #[cfg(test)]
 mod tests {
     use hyper::header::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -268,6 +269,19 @@ mod tests {
         let fields = |range: &str| HeaderMap::from_iter([(RANGE, HeaderValue::from_str(range).unwrap())]);
         for range in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
             assert_eq!(validators.judge(&Method::GET, &fields(range)), Verdict::NotSatisfiable);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_a_part_lies_in_the_file(
+            range in "(bytes)?=?[0-9]{0,21}-[0-9]{0,21}",
+            condition in r#"(W/)?[",*a-z ]{0,12}"#,
+            name in prop::sample::select(vec![IF_MATCH, IF_NONE_MATCH, IF_RANGE, IF_MODIFIED_SINCE]),
+        ) {
+            if let Verdict::Part(part) = get(&[(RANGE, &range), (name, &condition)]) {
+                prop_assert!(part.start < part.end && part.end <= 100, "{part:?}");
+            }
         }
     }
 }

@@ -40,7 +40,9 @@ use self::{
 /// Bytes of a request's header; a longer one is answered 431 (RFC 6585 section 5).
 const HEADER_MAX: usize = 16 * 1024;
 /// Requests of one HTTP/2 connection that are answered at a time.
-const STREAMS_MAX: u32 = 16;
+const STREAMS_MAX: u32 = 8;
+/// Bytes of an answer of HTTP/2 that wait to be sent.
+const STREAM_BUFFER_MAX: usize = 64 * 1024;
 /// How long nobody is let in when the kernel lets nobody in, for want of file descriptors or of memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -65,6 +67,7 @@ pub struct Counters {
     full_for_address: AtomicU64,
     not_accepted: AtomicU64,
     not_opened: AtomicU64,
+    timed_out: AtomicU64,
     stalled: AtomicU64,
     broken: AtomicU64,
 }
@@ -78,6 +81,7 @@ impl Counters {
             ("http_refuse_full_for_address", &self.full_for_address),
             ("http_not_accepted", &self.not_accepted),
             ("http_handshake_failed", &self.not_opened),
+            ("http_timed_out", &self.timed_out),
             ("http_stalled", &self.stalled),
             ("http_broken", &self.broken),
         ]
@@ -88,6 +92,12 @@ impl Counters {
 
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Did the client let its time pass? hyper says so of headers, and what is watched of everything else.
+fn is_timed_out(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    error.is_timeout() || source.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// Where connections come from.
@@ -240,9 +250,9 @@ impl<S> Server<S> {
             }
         };
         if let Err(error) = ended {
-            count(&self.counters.broken);
+            count(if is_timed_out(&error) { &self.counters.timed_out } else { &self.counters.broken });
             let source = error.source().map(ToString::to_string).unwrap_or_default();
-            debug!(?peer, %error, source, "a connection has broken");
+            debug!(?peer, %error, source, "a connection was cut off");
         }
     }
 
@@ -263,7 +273,7 @@ impl<S> Server<S> {
             }
             Version::Http2 => {
                 let mut http = http2::Builder::new(TokioExecutor::new());
-                http.timer(timer).max_concurrent_streams(STREAMS_MAX);
+                http.timer(timer).max_concurrent_streams(STREAMS_MAX).max_send_buf_size(STREAM_BUFFER_MAX);
                 http.max_header_list_size(u32::try_from(HEADER_MAX).unwrap_or(u32::MAX));
                 http.serve_connection(io, service).await
             }
