@@ -249,6 +249,27 @@ fn a_machine_that_stands_still_is_told_of() {
 }
 
 #[test]
+fn who_does_not_know_the_word_hears_nothing() {
+    let scene = Scene::new();
+    let file = scene.files.path().join("token");
+    fs::write(&file, "sesame\n").unwrap();
+    let daemon = scene.daemon(&["--events-token-file", file.to_str().unwrap()]);
+    let status = |path: &str, authorization: &str| {
+        let header = format!("Authorization: {authorization}");
+        let status = ["--output", "/dev/null", "--write-out", "%{http_code}", "--header", &header];
+        curl(&scene.rack.router, &[&status[..], &[&format!("{EVENTS}{path}")]].concat())
+    };
+    for path in ["/machines", "/metrics", "/machines/02:00:00:00:00:77", "/none", "/events"] {
+        for wrong in ["", "Bearer", "Bearer sesam", "Bearer sesame2", "Basic sesame", "sesame"] {
+            assert_eq!(status(path, wrong), "401", "{path} {wrong}");
+        }
+    }
+    assert_eq!(["/machines", "/metrics"].map(|path| status(path, "bearer sesame")), ["200", "200"]);
+    assert_eq!(["/", "/healthz"].map(|path| status(path, "")), ["200", "200"], "the same everywhere");
+    daemon.stop().unwrap();
+}
+
+#[test]
 fn what_is_not_there_is_named_and_a_socket_serves_who_may_write_to_it() {
     let scene = Scene::new();
     let socket = scene.files.path().join("events");

@@ -1,14 +1,50 @@
 //! What is told of machines, and to whom.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, io::Read as _, path::Path, time::Duration};
 
 use super::{
     ConfigError, EventsListen,
+    named_files::open_regular,
     options::list,
     parse::{Texts, listen_address},
     time::seconds,
 };
 use crate::{event::Step, machine::StallLimits};
+
+/// A word that opens the events server (RFC 6750).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Box<[u8]>);
+
+impl Token {
+    /// Reads one, without the blanks around it.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        const LENGTH_MAX: u64 = 4096;
+        let mut text = Vec::new();
+        let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+        open_regular(path).map_err(cannot)?.take(LENGTH_MAX + 1).read_to_end(&mut text).map_err(cannot)?;
+        let word = text.trim_ascii();
+        let is_word = !word.is_empty() && text.len() as u64 <= LENGTH_MAX && word.iter().all(u8::is_ascii_graphic);
+        if is_word {
+            Ok(Self(word.into()))
+        } else {
+            Err("no word of 1 to 4096 letters, digits and signs in it".to_owned())
+        }
+    }
+
+    /// Is this it? Takes as long for any word of its length.
+    #[must_use]
+    pub fn is(&self, word: &[u8]) -> bool {
+        let differ = self.0.iter().zip(word).fold(0, |differ, (own, other)| differ | (own ^ other));
+        self.0.len() == word.len() && differ == 0
+    }
+}
+
+/// Nobody's log is to know it.
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token")
+    }
+}
 
 /// Where events are told; `None` for `off`.
 pub(super) fn listen(text: &str) -> Result<Option<EventsListen>, String> {

@@ -22,9 +22,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::access::AccessFiles;
 pub(crate) use self::named_files::open_regular;
 pub use self::settings::Settings;
+pub use self::{access::AccessFiles, events::Token};
 use crate::{
     datapath::steering::XdpMode,
     image::Images,
@@ -84,6 +84,8 @@ pub struct Config {
     pub ipxe: IpxeImages,
     /// Where events are told; `None` for nowhere.
     pub events: Option<EventsListen>,
+    /// What whoever asks for them must know.
+    pub events_token: Option<Token>,
     /// Machines that are remembered.
     pub machines_max: usize,
     /// How long machines may stand still.

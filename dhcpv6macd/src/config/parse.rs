@@ -12,7 +12,8 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX, events,
+    Config, ConfigError, Datapath, LogFormat, TlsFiles, WORKERS_MAX,
+    events::{self, Token},
     named_files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_pem},
     options::{self, list},
     settings::{Origin, Settings},
@@ -65,6 +66,7 @@ impl Config {
             netboot_dir: given.optional("netboot-dir", |text| existing(text, check_directory))?,
             tls: given.tls()?,
             events: given.required("events-listen-addr", events::listen)?,
+            events_token: given.optional("events-token-file", |text| Token::read(Path::new(text)))?,
             machines_max: given.required("machines-max", |text| bounded(text, 1..=1_048_576))? as usize,
             stall_limits: given.stall_limits()?,
             datapath: given.datapath()?,

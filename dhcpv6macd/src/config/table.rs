@@ -51,7 +51,7 @@ const fn setting(
 }
 
 /// All of them, in the order of the help.
-pub const SETTINGS: [Setting; 45] = [
+pub const SETTINGS: [Setting; 46] = [
     setting(ADDRESSES, "interface", "NAME", Nothing, "Interface that the machines are on"),
     setting(
         ADDRESSES,
@@ -208,6 +208,13 @@ pub const SETTINGS: [Setting; 45] = [
         "ADDRESS",
         Text("[::]:6315"),
         "Where the live page and the events are, [address]:port, the path of a Unix socket, or off",
+    ),
+    setting(
+        EVENTS,
+        "events-token-file",
+        "FILE",
+        Nothing,
+        "File with a word that whoever asks for events must know (Authorization: Bearer)",
     ),
     setting(
         EVENTS,

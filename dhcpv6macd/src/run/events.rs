@@ -14,7 +14,7 @@ use tokio::{net, runtime::Builder, sync::oneshot};
 
 use super::totals::Totals;
 use crate::{
-    config::EventsListen,
+    config::{EventsListen, Token},
     http::{
         connection::{Counters, Limits, Server},
         events::{Events, feed::Feed},
@@ -74,9 +74,9 @@ pub(super) struct EventsServer {
 
 impl EventsServer {
     /// Starts to serve.
-    pub(super) fn start(listener: Listener, feed: Feed) -> io::Result<Self> {
+    pub(super) fn start(listener: Listener, feed: Feed, token: Option<Token>) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let server = Server::new(Events { feed }, LIMITS, Arc::clone(&counters));
+        let server = Server::new(Events { feed, token: token.map(Arc::new) }, LIMITS, Arc::clone(&counters));
         let (stop, stopped) = oneshot::channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("events".into()).spawn(move || {

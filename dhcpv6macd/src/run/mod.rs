@@ -261,7 +261,7 @@ fn watch(
     // By any number another daemon's events are told from this one's.
     let (publisher, feed) = feed(fastrand::u64(..));
     let machines = Machines::new(config.machines_max, config.base_address, config.stall_limits);
-    let events = listener.map(|listener| EventsServer::start(listener, feed)).transpose();
+    let events = listener.map(|listener| EventsServer::start(listener, feed, config.events_token.clone())).transpose();
     Ok((Control::new(observations, machines, live, publisher), events.map_err(StartError::Runtime)?))
 }
 

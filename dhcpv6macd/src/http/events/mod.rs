@@ -4,14 +4,17 @@
 pub mod feed;
 mod stream;
 
-use std::{convert::Infallible, io, net::IpAddr, pin::Pin};
+use std::{convert::Infallible, io, net::IpAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{
+        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+        WWW_AUTHENTICATE,
+    },
     service::Service,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,7 +24,7 @@ use super::{
     connection::{Opened, Serve, Version},
     page::PAGE,
 };
-use crate::wire::MacAddr;
+use crate::{config::Token, wire::MacAddr};
 
 /// What is answered with.
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -34,6 +37,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub struct Events {
     /// Where it comes from.
     pub feed: Feed,
+    /// What whoever asks must know.
+    pub token: Option<Arc<Token>>,
 }
 
 impl<Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static> Serve<Stream> for Events {
@@ -64,6 +69,13 @@ impl Events {
             refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refusal;
         }
+        // What is the same everywhere is anybody's.
+        if !matches!(request.uri().path(), "/" | "/healthz" | "/version") && !self.may_ask(request) {
+            let mut refusal =
+                text(StatusCode::UNAUTHORIZED, "Authorization: Bearer and the word of --events-token-file\n");
+            refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return refusal;
+        }
         match request.uri().path() {
             "/" => page(),
             "/events" => self.stream(request),
@@ -79,6 +91,13 @@ impl Events {
                 }
             },
         }
+    }
+
+    fn may_ask<B>(&self, request: &Request<B>) -> bool {
+        let word = || request.headers().get(AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len());
+        self.token.as_ref().is_none_or(|token| {
+            word().is_some_and(|(scheme, word)| scheme.eq_ignore_ascii_case(b"Bearer ") && token.is(word))
+        })
     }
 
     /// What is known of all machines, or of one.
