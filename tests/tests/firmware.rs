@@ -13,7 +13,11 @@ use std::{
 };
 
 use dhcpv6macd::policy::BaseAddress;
-use dhcpv6macd_tests::lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack};
+use dhcpv6macd_tests::{
+    efi::application,
+    lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack},
+};
+use object::pe::IMAGE_FILE_MACHINE_AMD64;
 use tempfile::TempDir;
 
 const BASE: &str = "2001:db8:0:1::";
@@ -148,4 +152,44 @@ fn pxe_loads_ipxe_from_the_daemon_and_ipxe_asks_for_the_url_that_it_was_told() {
     assert!(lines.iter().any(|line| line.starts_with("User-Agent: iPXE/")), "{lines:?}");
     let stopped = scene.daemon.stop().unwrap();
     assert_eq!(stopped.counter("tftp_complete"), 1, "{stopped:?}");
+}
+
+/// A program of 2 MiB, for all machines.
+fn netboot_directory() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("default")).unwrap();
+    let program = application(IMAGE_FILE_MACHINE_AMD64, 4096).unwrap();
+    fs::write(directory.path().join("default/boot.efi"), program).unwrap();
+    directory
+}
+
+fn wait_until_loaded(daemon: &Daemon) {
+    let is_loaded = |line: &str| line.contains("\"HTTP\"") && line.contains("Complete") && line.contains("boot.efi");
+    daemon.process().wait_for(LIMIT, is_loaded).unwrap();
+}
+
+#[test]
+fn http_boot_loads_its_file_from_the_daemon() {
+    let files = netboot_directory();
+    let settings = ["--netboot-dir", files.path().to_str().unwrap(), "--log-level", "debug"];
+    let scene = Scene::with(Boot::Http, &settings);
+    wait_until_loaded(&scene.daemon);
+    let stopped = scene.daemon.stop().unwrap();
+    // It asks how long the file is, and then for all of it.
+    let counted = ["netboot_head", "netboot_whole", "netboot_complete"].map(|name| stopped.counter(name));
+    assert_eq!(counted, [1, 1, 1], "{stopped:?}");
+}
+
+#[test]
+fn ipxe_loads_its_file_from_the_daemon() {
+    let Ok(ipxe) = env::var("TEST_IPXE") else {
+        return println!("not run: TEST_IPXE names no ipxe.efi; `cargo xtask test` fetches one where it can");
+    };
+    let files = netboot_directory();
+    let advertised = ["--router-advertisement", "managed", "--router-advertisement-prefix", "2001:db8:0:1::/64"];
+    let netboot = ["--netboot-dir", files.path().to_str().unwrap(), "--log-level", "debug"];
+    let scene = Scene::with(Boot::Pxe, &[&["--ipxe-x86-64-efi", &ipxe][..], &advertised, &netboot].concat());
+    wait_until_loaded(&scene.daemon);
+    let stopped = scene.daemon.stop().unwrap();
+    assert_eq!(stopped.counter("netboot_complete"), 1, "{stopped:?}");
 }
