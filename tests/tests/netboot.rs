@@ -15,6 +15,7 @@ use std::{
 use dhcpv6macd::wire::MacAddr;
 use dhcpv6macd_tests::lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack, machine_mac};
 use rustix::{
+    fs::{Advice, fadvise},
     net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
@@ -368,6 +369,25 @@ fn a_file_that_is_cut_or_written_to_ends_the_transfer_and_nothing_else() {
     assert_eq!(scene.get(&own("cut"), &[]).body.len(), 1 << 20);
     let stopped = daemon.stop().unwrap();
     assert_eq!((stopped.counter("netboot_changed"), stopped.counter("netboot_complete")), (2, 1), "{stopped:?}");
+}
+
+#[test]
+fn a_file_that_is_on_the_disk_alone_comes_whole() {
+    let scene = Scene::new();
+    let file = bytes((9 << 20) + 1);
+    let daemon = scene.daemon(&[]);
+    for number in 0..5 {
+        let name = format!("default/{number}");
+        scene.write(&name, &file);
+        let written = File::open(scene.path(&name)).unwrap();
+        written.sync_all().unwrap();
+        fadvise(&written, 0, None, Advice::DontNeed).unwrap();
+        assert!(scene.get(&own(&number.to_string()), &[]).body == file);
+        fadvise(&written, 0, None, Advice::DontNeed).unwrap();
+        let part = scene.get(&own(&number.to_string()), &["--range", "4000000-7999999"]);
+        assert!(part.body == file[4_000_000..8_000_000]);
+    }
+    assert_eq!(daemon.stop().unwrap().counter("netboot_complete"), 10);
 }
 
 #[test]

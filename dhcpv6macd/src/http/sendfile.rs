@@ -4,7 +4,9 @@
 //! they are in memory.
 
 use std::{
-    io::{self, IoSlice},
+    fs::File,
+    io::{self, IoSlice, IoSliceMut},
+    num::NonZeroU64,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -12,12 +14,14 @@ use std::{
 
 use bytes::Buf;
 use rustix::{
-    fs::sendfile,
+    fs::{Advice, fadvise, sendfile},
+    io::{Errno, ReadWriteFlags, preadv2},
     net::{SendAncillaryBuffer, SendFlags, sendmsg},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
+    task::{JoinHandle, spawn_blocking},
 };
 
 use super::transfer::Transfer;
@@ -59,7 +63,13 @@ impl Buf for Stand {
 
 /// The file that a connection is sending. hyper writes one response after the other, so that there is one at a time.
 #[derive(Clone, Default)]
-pub struct Outgoing(Arc<Mutex<Option<Transfer>>>);
+pub struct Outgoing(Arc<Mutex<Option<Sending>>>);
+
+struct Sending {
+    transfer: Transfer,
+    /// Up to here the file is in memory.
+    fetched: u64,
+}
 
 impl Outgoing {
     /// Gives a file to the connection, for the bytes that [`Stand`] for it.
@@ -72,11 +82,11 @@ impl Outgoing {
         if place.is_some() {
             return Err(io::Error::other("two files at a time on one connection"));
         }
-        *place = Some(transfer);
+        *place = Some(Sending { fetched: transfer.left().start, transfer });
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Transfer>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Sending>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,36 +95,26 @@ impl Outgoing {
 pub struct FileStream {
     stream: TcpStream,
     outgoing: Outgoing,
+    /// A thread that waits for a disk.
+    fetching: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl FileStream {
     /// Over this connection.
     #[must_use]
     pub fn new(stream: TcpStream, outgoing: Outgoing) -> Self {
-        Self { stream, outgoing }
-    }
-
-    fn poll_send(
-        &self,
-        context: &mut Context<'_>,
-        mut send: impl FnMut() -> rustix::io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_write_ready(context))?;
-            match self.stream.try_io(Interest::WRITABLE, || send().map_err(Into::into)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
-            }
-        }
+        Self { stream, outgoing, fetching: None }
     }
 
     /// So many bytes of the file at most.
-    fn poll_send_file(&self, context: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
-        let mut place = self.outgoing.lock();
-        let transfer = place.as_mut().ok_or_else(|| io::Error::other("no file to send"))?;
+    fn poll_send_file(&mut self, context: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
+        let Self { stream, outgoing, fetching } = self;
+        let mut place = outgoing.lock();
+        let sending = place.as_mut().ok_or_else(|| io::Error::other("no file to send"))?;
+        ready!(poll_fetch(sending, fetching, context))?;
+        let transfer = &mut sending.transfer;
         let (file, mut at) = (Arc::clone(transfer.file()), transfer.left().start);
-        let sent = ready!(self.poll_send(context, || sendfile(&self.stream, &file, Some(&mut at), count)));
-        let sent = sent?;
+        let sent = ready!(poll_send(stream, context, || sendfile(&*stream, &file, Some(&mut at), count)))?;
         transfer.advance(sent)?;
         if transfer.left().is_empty() {
             *place = None;
@@ -125,8 +125,60 @@ impl FileStream {
     /// What comes before a file, to go in one packet with it.
     fn poll_send_header(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        self.poll_send(context, || sendmsg(&self.stream, slices, &mut SendAncillaryBuffer::default(), flags))
+        let send = || sendmsg(&self.stream, slices, &mut SendAncillaryBuffer::default(), flags);
+        poll_send(&self.stream, context, send)
     }
+}
+
+fn poll_send(
+    stream: &TcpStream,
+    context: &mut Context<'_>,
+    mut send: impl FnMut() -> rustix::io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(context))?;
+        match stream.try_io(Interest::WRITABLE, || send().map_err(Into::into)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return Poll::Ready(sent),
+        }
+    }
+}
+
+/// Has what comes next brought into memory, on another thread where that takes a disk: sendfile would hold up every other connection of this one.
+fn poll_fetch(
+    sending: &mut Sending,
+    fetching: &mut Option<JoinHandle<io::Result<()>>>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    let left = sending.transfer.left();
+    if left.start < sending.fetched {
+        return Poll::Ready(Ok(()));
+    }
+    let end = left.end.min(left.start.saturating_add(PIECE as u64));
+    if fetching.is_none() {
+        let file = Arc::clone(sending.transfer.file());
+        // A file system that cannot tell is taken as it comes.
+        if read_byte(&file, end - 1, ReadWriteFlags::NOWAIT) == Err(Errno::AGAIN) {
+            *fetching = Some(spawn_blocking(move || fetch(&file, left.start, end)));
+        }
+    }
+    if let Some(thread) = fetching {
+        let fetched = ready!(Pin::new(thread).poll(context));
+        *fetching = None;
+        fetched.map_err(io::Error::from).flatten().map_err(|error| sending.transfer.fail(error))?;
+    }
+    sending.fetched = end;
+    Poll::Ready(Ok(()))
+}
+
+/// Waits until a piece is in memory. What comes behind it is on its way then.
+fn fetch(file: &File, start: u64, end: u64) -> io::Result<()> {
+    fadvise(file, start, NonZeroU64::new(2 * (end - start)), Advice::WillNeed)?;
+    Ok(read_byte(file, end - 1, ReadWriteFlags::empty())?)
+}
+
+fn read_byte(file: &File, at: u64, flags: ReadWriteFlags) -> rustix::io::Result<()> {
+    preadv2(file, &mut [IoSliceMut::new(&mut [0])], at, flags).map(drop)
 }
 
 impl AsyncRead for FileStream {
