@@ -43,6 +43,7 @@ function linkChanged(word, why) {
   const when = CLOCK.format(lostAt ?? 0);
   set($("notice"), `Connection lost at ${when}: ${why}. What is shown is from then. Trying again.`);
   $("token-form").hidden = word !== "locked";
+  set($("token-words"), why === "" ? "This daemon asks for its token." : "That is not its token.");
   soon(0);
 }
 

@@ -47,6 +47,7 @@ function paintPanel() {
   const whole = took === null ? "not seen from its beginning" : duration(took);
   set($("fact-took"), state === UP ? whole : age(now - machine.bootAt));
   mark($("json"), "href", `machines/${machine.mac}`);
+  $("json").hidden = subscription.token !== ""; // a link carries none
   const boots = machine.boots();
   fill($("boot"), boots.slice(-1), now);
   fill($("boots"), boots.slice(0, -1).reverse(), now);
