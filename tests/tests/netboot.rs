@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use dhcpv6macd::wire::MacAddr;
@@ -17,7 +17,7 @@ use dhcpv6macd_tests::lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTER
 use rustix::{
     fs::{Advice, fadvise},
     net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with},
-    process::{Resource, Rlimit, getrlimit, setrlimit},
+    process::{Resource, Rlimit, Signal, getrlimit, setrlimit},
 };
 use tempfile::TempDir;
 
@@ -72,7 +72,11 @@ impl Scene {
     }
 
     fn daemon(&self, arguments: &[&str]) -> Daemon {
-        let directory = self.files.path().to_str().unwrap();
+        self.daemon_for(self.files.path(), arguments)
+    }
+
+    fn daemon_for(&self, directory: &Path, arguments: &[&str]) -> Daemon {
+        let directory = directory.to_str().unwrap();
         let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--netboot-dir", directory];
         Daemon::start(&self.rack.router, &[&least[..], arguments].concat()).unwrap()
     }
@@ -193,7 +197,7 @@ fn a_machine_has_files_of_its_own_and_those_of_all() {
     scene.write("config", b"for nobody");
     scene.write(&format!("{mac}/config"), b"for one");
     scene.write(&format!("{other}/config"), b"for the other");
-    let daemon = scene.daemon(&[]);
+    let _daemon = scene.daemon(&[]);
     let spelt = mac.to_string().replace(':', "%3A").to_uppercase();
     for (path, expected) in [
         (own("shared"), &b"for all"[..]),
@@ -206,7 +210,6 @@ fn a_machine_has_files_of_its_own_and_those_of_all() {
     ] {
         assert_eq!(scene.get(&path, &[]).body, expected, "{path}");
     }
-    drop(daemon);
 }
 
 #[test]
@@ -290,7 +293,7 @@ fn a_part_is_sent_of_what_the_client_knows_and_of_nothing_else() {
     let scene = Scene::new();
     let file = bytes(1000);
     scene.write("default/file", &file);
-    let daemon = scene.daemon(&[]);
+    let _daemon = scene.daemon(&[]);
     let path = own("file");
     let first = scene.get(&path, &[]);
     let (etag, modified) = (first.field("ETag").unwrap(), first.field("Last-Modified").unwrap());
@@ -334,7 +337,6 @@ fn a_part_is_sent_of_what_the_client_knows_and_of_nothing_else() {
     scene.write("default/file", &bytes(1001));
     assert_eq!(ask(&[range(), format!("If-Match: {etag}")]).status, 412);
     assert_eq!(ask(&[range(), format!("If-Range: {etag}")]).body.len(), 1001);
-    drop(daemon);
 }
 
 /// Asks for a file and reads no more than its beginning.
@@ -402,6 +404,26 @@ fn a_file_that_is_replaced_goes_on_as_it_was() {
     let (rest, is_well) = rest(&mut stream);
     assert!(is_well && rest.ends_with(&bytes(LONG)[LONG / 2..]), "{}", rest.len());
     assert_eq!(daemon.stop().unwrap().counter("netboot_complete"), 2);
+}
+
+#[test]
+fn another_directory_of_the_same_name_is_served_when_that_is_asked_for() {
+    let scene = Scene::new();
+    scene.write("served/default/file", b"old");
+    scene.write("new/default/file", b"new");
+    let served = scene.path("served");
+    let daemon = scene.daemon_for(&served, &[]);
+    fs::rename(&served, scene.path("old")).unwrap();
+    daemon.process().signal(Signal::HUP).unwrap();
+    daemon.process().wait_for(LIMIT, |line| line.contains("the directory that was there is served on")).unwrap();
+    fs::rename(scene.path("new"), &served).unwrap();
+    assert_eq!(scene.get(&own("file"), &[]).body, b"old");
+    daemon.process().signal(Signal::HUP).unwrap();
+    let started = Instant::now();
+    while scene.get(&own("file"), &[]).body != b"new" {
+        assert!(started.elapsed() < LIMIT, "still the old one");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use arc_swap::ArcSwap;
 use hyper::{
     HeaderMap, Method, Request, Response,
     body::Incoming,
@@ -47,7 +48,7 @@ pub type IsServed = dyn Fn(MacAddr) -> bool + Send + Sync;
 
 /// What all connections answer from.
 pub struct Netboot {
-    tree: Tree,
+    tree: ArcSwap<Tree>,
     is_served: Box<IsServed>,
     counters: Arc<Counters>,
     /// Who is told of transfers.
@@ -146,7 +147,12 @@ impl Netboot {
     /// Serves the files of a directory to these machines, and tells of it.
     pub fn new(tree: Tree, is_served: Box<IsServed>, observe: impl Observe, counters: Arc<Counters>) -> Self {
         let observe = Arc::new(Counting { observe, counters: Arc::clone(&counters) });
-        Self { tree, is_served, counters, observe }
+        Self { tree: ArcSwap::from_pointee(tree), is_served, counters, observe }
+    }
+
+    /// Serves the files of another directory from now on.
+    pub fn serve_from(&self, tree: Tree) {
+        self.tree.store(Arc::new(tree));
     }
 
     async fn answer(
@@ -171,7 +177,7 @@ impl Netboot {
     }
 
     fn find(&self, path: &Path) -> Result<Found, Answer> {
-        let found = self.tree.netboot_file(path.mac, &path.file).and_then(|file| {
+        let found = self.tree.load().netboot_file(path.mac, &path.file).and_then(|file| {
             let representation = Representation::of(&file).map_err(TreeError::Denied)?;
             Ok(Found { file, representation })
         });

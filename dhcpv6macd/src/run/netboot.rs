@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener as StdTcpListener},
+    path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -83,11 +84,11 @@ impl NetbootServers {
         let site = Arc::clone(site);
         let is_served = Box::new(move |mac| site.load().check_access(mac).is_ok());
         let netboot = Arc::new(Netboot::new(tree, is_served, observe, Arc::clone(&answers)));
-        let servers = Servers { plain, encrypted, netboot, identity };
+        let servers = Servers { plain, encrypted, netboot, identity, path: path.clone() };
         servers.start(answers).map(Some).map_err(StartError::Http)
     }
 
-    /// Reads the certificate again.
+    /// Has the certificate read again, and the directory opened again: its path may name another one by now.
     pub(super) fn reload(&self) {
         self.reload.notify_one();
     }
@@ -119,6 +120,7 @@ struct Servers {
     encrypted: Option<StdTcpListener>,
     netboot: Arc<Netboot>,
     identity: Option<Identity>,
+    path: PathBuf,
 }
 
 impl Servers {
@@ -136,11 +138,12 @@ impl Servers {
         if let Some(listener) = self.plain {
             serve(Server::new(PlainNetboot(Arc::clone(&self.netboot)), limits, connections()), listener)?;
         }
-        if let (Some(listener), Some(identity)) = (self.encrypted, self.identity) {
-            let encrypted = TlsNetboot::new(self.netboot, identity.resolver()).map_err(io::Error::other)?;
-            serve(Server::new(encrypted, limits, connections()), listener)?;
-            tokio::spawn(refresh(identity, Arc::clone(&servers.reload)));
+        if let (Some(listener), Some(identity)) = (self.encrypted, &self.identity) {
+            let encrypted = TlsNetboot::new(Arc::clone(&self.netboot), identity.resolver());
+            serve(Server::new(encrypted.map_err(io::Error::other)?, limits, connections()), listener)?;
         }
+        let files = Files { netboot: self.netboot, path: self.path, identity: self.identity };
+        tokio::spawn(keep_in_step(files, Arc::clone(&servers.reload)));
         Ok(servers)
     }
 }
@@ -151,16 +154,38 @@ fn serve<S: Serve<TcpStream>>(server: Server<S>, listener: StdTcpListener) -> io
     Ok(())
 }
 
-/// Keeps a certificate in step with its files.
-async fn refresh(mut identity: Identity, reload: Arc<Notify>) {
+/// What may change while it is served.
+struct Files {
+    netboot: Arc<Netboot>,
+    path: PathBuf,
+    identity: Option<Identity>,
+}
+
+impl Files {
+    fn look(&mut self, is_asked: bool) {
+        if let Some(identity) = &mut self.identity {
+            identity.refresh(is_asked);
+        }
+        if is_asked {
+            let path = self.path.display();
+            match Tree::open(&self.path) {
+                Ok(tree) => self.netboot.serve_from(tree),
+                Err(error) => warn!("--netboot-dir {path}: {error}; the directory that was there is served on"),
+            }
+        }
+    }
+}
+
+/// Keeps what is served in step with its files.
+async fn keep_in_step(mut files: Files, reload: Arc<Notify>) {
     loop {
         let is_asked = timeout(LOOK, reload.notified()).await.is_ok();
-        let refreshed = spawn_blocking(move || {
-            identity.refresh(is_asked);
-            identity
+        let looked = spawn_blocking(move || {
+            files.look(is_asked);
+            files
         });
-        let Ok(refreshed) = refreshed.await else { return };
-        identity = refreshed;
+        let Ok(looked) = looked.await else { return };
+        files = looked;
     }
 }
 
