@@ -190,7 +190,7 @@ async fn keep_in_step(mut files: Files, reload: Arc<Notify>) {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    let threads = thread::available_parallelism().map_or(2, Into::into).max(2);
+    let threads = thread::available_parallelism().map_or(1, Into::into);
     let mut runtime = Builder::new_multi_thread();
     runtime.worker_threads(threads).max_blocking_threads(DISK_THREADS_MAX).thread_name("http").enable_all().build()
 }
