@@ -27,8 +27,10 @@ use crate::{
     wire::{Hexadecimal, MacAddr},
 };
 
-/// How long an observation waits at most: nobody notices, no worker has to wake anybody, and what many hear at once costs a write for each.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long an observation waits at most: no worker has to wake anybody, and the queue holds what a hall of machines does meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long an event waits at most: nobody notices, and what many hear at once costs a write for each.
+const PUBLISH: Duration = Duration::from_millis(50);
 /// How often it is looked who stands still.
 const LOOK_AT_ALL: Duration = Duration::from_secs(1);
 /// Lines about machines that are logged in a second: who forges MACs should not fill the disk.
@@ -71,17 +73,18 @@ impl Control {
 
     /// Looks at what the workers saw, and answers who asks, for ever.
     pub(super) async fn look(&mut self) -> Infallible {
-        let (mut looks, mut looks_at_all) = (every(LOOK), every(LOOK_AT_ALL));
+        let [mut looks, mut publications, mut looks_at_all] = [LOOK, PUBLISH, LOOK_AT_ALL].map(every);
         loop {
             tokio::select! {
                 _ = looks.tick() => self.take(Moment::now()),
+                _ = publications.tick() => self.publish(),
                 _ = looks_at_all.tick() => self.machines.look(Moment::now(), &mut |change| self.changes.push(change)),
                 question = self.publisher.question() => self.answer(question),
             }
         }
     }
 
-    /// Takes everything that the workers saw until now, and tells of it.
+    /// Takes everything that the workers saw until now.
     fn take(&mut self, now: Moment) {
         for _ in 0..self.observations.len() {
             let Some(sighting) = self.observations.next() else { break };
@@ -92,6 +95,9 @@ impl Control {
                 Seen::Fetch(seen) => self.take_fetch(&seen, at),
             }
         }
+    }
+
+    fn publish(&mut self) {
         self.publisher.publish(&self.changes);
         self.changes.clear();
     }
@@ -99,6 +105,7 @@ impl Control {
     /// Who hears this hears next what happens after it.
     fn answer(&mut self, question: Question) {
         self.take(Moment::now());
+        self.publish();
         let next = self.publisher.next();
         let snapshot = match question.about {
             About::Machines => self.shown.all(&self.machines, next),

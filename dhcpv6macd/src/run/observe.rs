@@ -24,6 +24,9 @@ const QUEUE: usize = 8192;
 /// Places where a worker remembers what it has told of machines, a word each.
 const TOLD: usize = 1 << 17;
 
+/// Seconds within which the same kind of message is told of once.
+const PERIOD: u64 = 4;
+
 /// The queue between those who answer and the control plane.
 #[derive(Clone)]
 pub(super) struct Observations {
@@ -136,8 +139,8 @@ impl Observer {
         self.dropped += u64::from(self.queue.push(sighting).is_err());
     }
 
-    /// Is it another machine, DUID or kind of message than was told of last here? Or else another message, in another second: nobody boots
-    /// twice in one, and who asks for the fun of it is not to keep others from being heard. A Decline is always news.
+    /// Is it another machine, DUID or kind of message than was told of last here? Or else another message, in another [period](PERIOD): nobody
+    /// boots twice in one, and who asks for the fun of it is not to keep others from being heard. A Decline is always news.
     fn is_news(&mut self, seen: &Observation<'_>, now: Instant) -> bool {
         let hash = |parts: &[&[u8]]| {
             let mut hasher: DefaultHasher = self.hasher.build_hasher();
@@ -145,8 +148,8 @@ impl Observer {
             hasher.finish()
         };
         let who = [&seen.mac.0[..], &[seen.stage as u8, seen.kind as u8]];
-        let second = now.saturating_duration_since(self.begun).as_secs();
-        let news = Told::new(hash(&[who[0], who[1], seen.client_id]), hash(&[&seen.transaction]), second);
+        let period = now.saturating_duration_since(self.begun).as_secs() / PERIOD;
+        let news = Told::new(hash(&[who[0], who[1], seen.client_id]), hash(&[&seen.transaction]), period);
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
         let Some(told) = self.told.get_mut(hash(&who) as usize % TOLD) else { return true };
         let is_news = news.is_news_after(Told(*told)) || seen.kind == MessageType::Decline;
@@ -161,19 +164,19 @@ impl Observer {
     }
 }
 
-/// What a worker told last at a place: hashes of who has said it, 24 bits, and of what it was, 24 bits, and the second, 16 bits.
+/// What a worker told last at a place: hashes of who has said it, 24 bits, and of what it was, 24 bits, and the period, 16 bits.
 #[derive(Clone, Copy)]
 struct Told(u64);
 
 impl Told {
-    fn new(who: u64, what: u64, second: u64) -> Self {
-        Self(who << 40 | what >> 40 << 16 | second & 0xffff)
+    fn new(who: u64, what: u64, period: u64) -> Self {
+        Self(who << 40 | what >> 40 << 16 | period & 0xffff)
     }
 
     fn is_news_after(self, last: Self) -> bool {
         let differ = self.0 ^ last.0;
-        let [who, what, second] = [differ >> 40, differ >> 16 & 0xff_ffff, differ & 0xffff];
-        who != 0 || what != 0 && second != 0
+        let [who, what, period] = [differ >> 40, differ >> 16 & 0xff_ffff, differ & 0xffff];
+        who != 0 || what != 0 && period != 0
     }
 }
 
@@ -209,9 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_again_is_told_of_once_and_who_asks_anew_once_a_second() {
+    fn who_asks_again_is_told_of_once_and_who_asks_anew_once_in_four_seconds() {
         let anew = |number| Observation { transaction: [0, 0, number], ..SEEN };
-        let sequence = [(0, SEEN), (5000, SEEN), (5001, anew(2)), (5002, anew(3)), (6000, anew(4)), (9000, anew(4))];
+        let sequence = [(0, SEEN), (5000, SEEN), (5001, anew(2)), (7999, anew(3)), (8000, anew(4)), (12_000, anew(4))];
         assert_eq!(told(&sequence), [true, false, true, false, true, false]);
     }
 

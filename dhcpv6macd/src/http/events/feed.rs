@@ -8,6 +8,7 @@ use std::{
     fmt,
     io::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,8 @@ use crate::{event::Change, wire::MacAddr};
 
 /// Bytes of events that are kept for those who come back, or are slow.
 const KEPT_MAX: usize = 16 << 20;
+/// How long what happens is kept for those who come back, where nobody else reads it.
+const ABSENCE: Duration = Duration::from_secs(60);
 /// Questions on their way to the one who knows all machines.
 const QUESTIONS_MAX: usize = 1024;
 
@@ -112,6 +115,8 @@ struct Shared {
 struct Kept {
     batches: VecDeque<Arc<Batch>>,
     bytes: usize,
+    /// When somebody was there last who reads it.
+    read: Option<Instant>,
 }
 
 impl Shared {
@@ -159,9 +164,9 @@ impl Publisher {
         if changes.is_empty() {
             return;
         }
-        let batch = self.batch(changes);
-        let end = batch.end();
-        {
+        let end = self.next() + changes.len() as u64;
+        if self.is_read() {
+            let batch = self.batch(changes);
             let mut kept = self.shared.kept();
             kept.bytes += batch.text.len();
             kept.batches.push_back(Arc::new(batch));
@@ -172,6 +177,19 @@ impl Publisher {
             }
         }
         self.shared.newest.send_replace(end);
+    }
+
+    /// Is somebody there who reads, or was a moment ago? For nobody nothing is written, and nothing kept.
+    fn is_read(&self) -> bool {
+        let mut kept = self.shared.kept();
+        if self.shared.newest.receiver_count() > 0 {
+            kept.read = Some(Instant::now());
+        }
+        let is_read = kept.read.is_some_and(|read| read.elapsed() < ABSENCE);
+        if !is_read {
+            *kept = Kept::default();
+        }
+        is_read
     }
 
     fn batch(&self, changes: &[Change]) -> Batch {
@@ -203,6 +221,8 @@ impl Feed {
     /// Asks. `None` where the daemon ends.
     pub async fn ask(&self, about: About) -> Option<Snapshot> {
         let (answer, answered) = oneshot::channel();
+        // What happens from here on is kept until whoever asks is there.
+        self.shared.kept().read = Some(Instant::now());
         self.questions.send(Question { about, answer }).await.ok()?;
         answered.await.ok()
     }
@@ -260,7 +280,8 @@ impl Place {
             let kept = self.shared.kept();
             let index = kept.batches.partition_point(|batch| batch.end() <= self.next);
             match kept.batches.get(index) {
-                None => return Next::Nothing,
+                None if self.shared.newest() == self.next => return Next::Nothing,
+                None => return Next::Gone(self.shared.newest() - self.next),
                 Some(batch) if batch.first > self.next => return Next::Gone(self.shared.newest() - self.next),
                 Some(batch) => Arc::clone(batch),
             }
@@ -313,7 +334,10 @@ mod tests {
     #[test]
     fn who_comes_back_goes_on_where_it_was_and_a_stranger_does_not() {
         let (publisher, feed) = feed(10);
-        publisher.publish(&[change(1), change(2)]);
+        publisher.publish(&[change(0)]);
+        assert!(feed.after("a-0", None).is_none_or(|mut place| place.read() == Next::Nothing), "nobody was there");
+        let _reader = feed.place(1, None);
+        publisher.publish(&[change(1)]);
         assert_eq!(feed.after("a-1", None).unwrap().read(), Next::Nothing);
         for last in ["b-1", "a-2", "a-18446744073709551615", "a", "-", "", "a-x"] {
             assert!(feed.after(last, None).is_none(), "{last}");
