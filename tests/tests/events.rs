@@ -11,7 +11,7 @@ use std::{
 
 use dhcpv6macd_tests::{
     efi,
-    golden::{MACHINE, Message, REQUEST, SOLICIT, message},
+    golden::{MACHINE, Message, REQUEST, SOLICIT, X86_64, message},
     lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack},
     population::Port,
 };
@@ -24,12 +24,6 @@ const EVENTS: &str = "http://[::1]:6315";
 /// How long anything may take on a machine that is busy with something else.
 const LIMIT: Duration = Duration::from_secs(20);
 const MTU: u32 = 1500;
-
-const ARCHITECTURE: u16 = 61;
-const USER_CLASS: u16 = 15;
-const VENDOR_CLASS: u16 = 16;
-const PXE_CLIENT: &[u8] = b"\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003001";
-const HTTP_CLIENT: &[u8] = b"\0\0\x01\x57\0\x21HTTPClient:Arch:00016:UNDI:003001";
 
 /// A rack with a daemon on its router, and a port where frames of a simulated machine are sent.
 struct Scene {
@@ -78,11 +72,11 @@ impl Scene {
 
     /// It boots by PXE and iPXE into a system.
     fn boots(&mut self) {
-        let pxe = |kind| message(kind).ia_na(1, &[]).option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT);
+        let pxe = |kind| message(kind).pxe(X86_64).ia_na(1, &[]);
         self.says(&pxe(SOLICIT));
         self.says(&pxe(REQUEST).for_us());
         self.loads(&format!("tftp://[{BASE}1]/{MACHINE}/ipxe.efi"));
-        let ipxe = |kind| pxe(kind).option(USER_CLASS, b"\0\x04iPXE");
+        let ipxe = |kind| message(kind).ipxe().ia_na(1, &[]);
         self.says(&ipxe(SOLICIT));
         self.says(&ipxe(REQUEST).for_us());
         self.loads(&format!("http://[{BASE}1]/mac/{MACHINE}/boot.efi"));
@@ -224,7 +218,7 @@ fn who_comes_late_hears_what_was_and_who_comes_back_what_is_new() {
 
     let back = back.hears("os_init");
     assert_eq!((back.snapshots.len(), &back.ids), (0, &heard.ids[4..].to_vec()));
-    scene.says(&message(SOLICIT).ia_na(1, &[]).option(ARCHITECTURE, &[0, 16]).option(VENDOR_CLASS, HTTP_CLIENT));
+    scene.says(&message(SOLICIT).http_boot().ia_na(1, &[]));
     for subscriber in [&late, &stranger] {
         let heard = subscriber.hears("firmware_init");
         assert_eq!(heard.snapshots.len(), 1);
@@ -239,7 +233,7 @@ fn a_machine_that_stands_still_is_told_of() {
     let mut scene = Scene::new();
     let daemon = scene.daemon(&["--stalled-after", "firmware_init=1s"]);
     let subscriber = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
-    scene.says(&message(SOLICIT).ia_na(1, &[]).option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT));
+    scene.says(&message(SOLICIT).pxe(X86_64).ia_na(1, &[]));
     let heard = subscriber.hears("stalled");
     let reason = &heard.events.last().unwrap()["event"]["detail"]["reason"];
     assert_eq!(reason, "Advertise sent, no Request for 1 s");

@@ -6,7 +6,7 @@ use std::{cell::Cell, fs, path::PathBuf, time::Duration};
 
 use dhcpv6macd::{policy::BaseAddress, wire::MacAddr};
 use dhcpv6macd_tests::{
-    golden::{Answer, MACHINE, Message, SOLICIT, message},
+    golden::{Answer, MACHINE, Message, SOLICIT, X86_64, message},
     lab::{Daemon, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack, Tenure, dhclient, machine_mac},
     population::Port,
 };
@@ -25,11 +25,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_millis(500);
 const MTU: u32 = 1500;
 
-/// Options of a machine in PXE, and the one that it is told in.
-const ARCHITECTURE: u16 = 61;
-const VENDOR_CLASS: u16 = 16;
+/// The option that a machine is told its boot file in.
 const BOOT_FILE_URL: u16 = 59;
-const PXE_CLIENT: &[u8] = b"\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003001";
 
 /// A rack, a daemon on its router, and a port where one frame at a time is sent.
 struct Scene {
@@ -86,7 +83,7 @@ fn solicit() -> Message {
 }
 
 fn pxe_solicit() -> Message {
-    solicit().option(ARCHITECTURE, &[0, 7]).option(VENDOR_CLASS, PXE_CLIENT)
+    solicit().pxe(X86_64)
 }
 
 fn boot_url(answer: &Answer) -> Option<String> {

@@ -19,7 +19,8 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// Architectures: EFI x86-64, EFI ARM64, EFI x86-64 boot from HTTP.
-const X86_64: &[u8] = &[0, 7];
+/// The processor of most machines.
+pub const X86_64: &[u8] = &[0, 7];
 const ARM64: &[u8] = &[0, 11];
 const HTTP_X86_64: &[u8] = &[0, 16];
 
@@ -39,15 +40,21 @@ const TFTP_URL: &str = "tftp://[2001:db8:123:4567:1::1]/52:54:00:12:34:56/";
 
 impl Message {
     /// As EDK2's PXE asks: for Boot File URL, Boot File Parameters, DNS servers and vendor class.
-    fn pxe(self, architecture: &[u8]) -> Self {
+    /// The same from UEFI PXE, for a processor by its number (RFC 5970 section 3.3).
+    #[must_use]
+    pub fn pxe(self, architecture: &[u8]) -> Self {
         self.firmware(architecture).option(VENDOR_CLASS, PXE_CLIENT)
     }
 
-    fn http_boot(self) -> Self {
+    /// The same from UEFI HTTP boot.
+    #[must_use]
+    pub fn http_boot(self) -> Self {
         self.firmware(HTTP_X86_64).option(VENDOR_CLASS, HTTP_CLIENT)
     }
 
-    fn ipxe(self) -> Self {
+    /// The same from iPXE.
+    #[must_use]
+    pub fn ipxe(self) -> Self {
         self.firmware(X86_64).option(VENDOR_CLASS, PXE_CLIENT).option(USER_CLASS, IPXE)
     }
 

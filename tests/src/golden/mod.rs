@@ -21,6 +21,7 @@ use std::{collections::BTreeSet, net::Ipv6Addr, sync::Arc};
 
 pub use answer::{Answer, Association, decode, open};
 use anyhow::Result;
+pub use boot::X86_64;
 use dhcpv6macd::{
     local::Local,
     policy::{Access, BaseAddress, BootPolicy, ImageSet, Policy, TftpPolicy, UrlTemplate},
