@@ -149,7 +149,7 @@ impl Observer {
         };
         let who = [&seen.mac.0[..], &[seen.stage as u8, seen.kind as u8]];
         let period = now.saturating_duration_since(self.begun).as_secs() / PERIOD;
-        let news = Told::new(hash(&[who[0], who[1], seen.client_id]), hash(&[&seen.transaction]), period);
+        let news = Told::new(hash(&[who[0], who[1], seen.client_id]), seen.transaction, period);
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
         let Some(told) = self.told.get_mut(hash(&who) as usize % TOLD) else { return true };
         let is_news = news.is_news_after(Told(*told)) || seen.kind == MessageType::Decline;
@@ -164,19 +164,21 @@ impl Observer {
     }
 }
 
-/// What a worker told last at a place: hashes of who has said it, 24 bits, and of what it was, 24 bits, and the period, 16 bits.
+/// What a worker told last at a place: a hash of who has said it, 24 bits, its transaction, 24 bits, and the period, 16 bits.
 #[derive(Clone, Copy)]
 struct Told(u64);
 
 impl Told {
-    fn new(who: u64, what: u64, period: u64) -> Self {
-        Self(who << 40 | what >> 40 << 16 | period & 0xffff)
+    fn new(who: u64, transaction: [u8; 3], period: u64) -> Self {
+        let [a, b, c] = transaction;
+        let transaction = u64::from(u32::from_be_bytes([0, a, b, c]));
+        Self(who << 40 | transaction << 16 | period & 0xffff)
     }
 
     fn is_news_after(self, last: Self) -> bool {
         let differ = self.0 ^ last.0;
-        let [who, what, period] = [differ >> 40, differ >> 16 & 0xff_ffff, differ & 0xffff];
-        who != 0 || what != 0 && period != 0
+        let [who, transaction, period] = [differ >> 40, differ >> 16 & 0xff_ffff, differ & 0xffff];
+        who != 0 || transaction != 0 && period != 0
     }
 }
 

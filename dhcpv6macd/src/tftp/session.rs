@@ -147,8 +147,8 @@ impl Session {
 
     /// Is nothing but the acknowledgement of the last window missing, from a client that has acknowledged all before it?
     pub(super) fn is_all_sent(&self) -> bool {
-        let was_heard = self.acknowledged > 0 || (self.terms.are_granted() && !self.is_negotiating());
-        self.last == Some(self.sent) && was_heard && (self.acknowledged > 0 || self.sent == 1)
+        let has_agreed = self.terms.are_granted() && !self.is_negotiating();
+        self.last == Some(self.sent) && (self.acknowledged > 0 || has_agreed && self.sent == 1)
     }
 
     /// Is this the machine that has asked? Another one may know its address and its port.
