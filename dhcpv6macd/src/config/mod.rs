@@ -16,7 +16,6 @@ mod time;
 mod warnings;
 
 use std::{
-    fmt,
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -183,16 +182,6 @@ pub enum EventsListen {
     Address(SocketAddr),
     /// To whoever may write to this Unix socket.
     Unix(PathBuf),
-}
-
-/// As it is written on the command line.
-impl fmt::Display for EventsListen {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => write!(formatter, "{address}"),
-            Self::Unix(path) => write!(formatter, "{}", path.display()),
-        }
-    }
 }
 
 /// How frames reach the workers.

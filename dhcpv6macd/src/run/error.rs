@@ -51,10 +51,10 @@ pub enum StartError {
         base_address: BaseAddress,
     },
     /// Nobody could hear of events.
-    #[error("--events-listen-addr {listen}: {source}; name another, or off")]
-    Events {
-        /// Where.
-        listen: String,
+    #[error("--events-listen-addr {}: {source}; name another, or off", path.display())]
+    Socket {
+        /// The socket's.
+        path: PathBuf,
         /// Why not.
         source: io::Error,
     },

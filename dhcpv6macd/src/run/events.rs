@@ -12,11 +12,11 @@ use std::{
 
 use tokio::{net, runtime::Builder, sync::oneshot};
 
-use super::totals::Totals;
+use super::{StartError, listen::listen, totals::Totals};
 use crate::{
     config::{EventsListen, Token},
     http::{
-        connection::{Counters, Limits, Server},
+        connection::{self, Counters, Limits, Serve, Server},
         events::{Events, feed::Feed},
     },
 };
@@ -38,21 +38,22 @@ pub(super) enum Listener {
 
 impl Listener {
     /// Takes the place. A Unix socket that nobody listens on any more is replaced.
-    pub(super) fn bind(listen: &EventsListen) -> io::Result<Self> {
-        match listen {
-            EventsListen::Address(address) => {
-                let listener = TcpListener::bind(address)?;
-                listener.set_nonblocking(true)?;
-                Ok(Self::Tcp(listener))
-            }
+    pub(super) fn bind(place: &EventsListen) -> Result<Self, StartError> {
+        match place {
+            EventsListen::Address(address) => listen("events-listen-addr", *address).map(Self::Tcp),
             EventsListen::Unix(path) => {
-                remove_left_over(path)?;
-                let listener = UnixListener::bind(path)?;
-                listener.set_nonblocking(true)?;
-                Ok(Self::Unix(listener))
+                let at = |source| StartError::Socket { path: path.clone(), source };
+                unix(path).map(Self::Unix).map_err(at)
             }
         }
     }
+}
+
+fn unix(path: &Path) -> io::Result<UnixListener> {
+    remove_left_over(path)?;
+    let listener = UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 fn remove_left_over(path: &Path) -> io::Result<()> {
@@ -77,16 +78,17 @@ impl EventsServer {
     pub(super) fn start(listener: Listener, feed: Feed, token: Option<Token>) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
         let server = Server::new(Events { feed, token: token.map(Arc::new) }, LIMITS, Arc::clone(&counters));
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let thread = thread::Builder::new().name("events".into()).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serve(server, listener) => {}
-                    _ = stopped => {}
-                }
-            });
-        })?;
+        {
+            let _inside = runtime.enter();
+            match listener {
+                Listener::Tcp(listener) => serve(server, net::TcpListener::from_std(listener)?),
+                Listener::Unix(listener) => serve(server, net::UnixListener::from_std(listener)?),
+            }
+        }
+        // Whoever is to stop drops the other end.
+        let thread = thread::Builder::new().name("events".into()).spawn(move || drop(runtime.block_on(stopped)))?;
         Ok(Self { counters, thread, stop })
     }
 
@@ -101,17 +103,10 @@ impl EventsServer {
     }
 }
 
-async fn serve(server: Server<Events>, listener: Listener) {
-    match listener {
-        Listener::Tcp(listener) => {
-            if let Ok(listener) = net::TcpListener::from_std(listener) {
-                server.run(listener).await;
-            }
-        }
-        Listener::Unix(listener) => {
-            if let Ok(listener) = net::UnixListener::from_std(listener) {
-                server.run(listener).await;
-            }
-        }
-    }
+fn serve<L>(server: Server<Events>, listener: L)
+where
+    L: connection::Listener + Sync + 'static,
+    Events: Serve<L::Stream>,
+{
+    tokio::spawn(async move { server.run(listener).await });
 }

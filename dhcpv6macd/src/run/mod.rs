@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod follow;
 mod icmpv6;
+mod listen;
 mod live;
 mod metrics;
 mod netboot;
@@ -246,9 +247,7 @@ fn shelf(config: &Config) -> Result<Option<Shelf>, StartError> {
 
 /// Where events are told.
 fn listener(config: &Config) -> Result<Option<Listener>, StartError> {
-    let bind =
-        |listen| Listener::bind(listen).map_err(|source| StartError::Events { listen: listen.to_string(), source });
-    config.events.as_ref().map(bind).transpose()
+    config.events.as_ref().map(Listener::bind).transpose()
 }
 
 /// What keeps the machines' histories, and what tells of them.

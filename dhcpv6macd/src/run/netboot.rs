@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener as StdTcpListener},
+    net::TcpListener as StdTcpListener,
     path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -11,7 +11,6 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
@@ -21,10 +20,9 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{StartError, totals::Totals};
+use super::{StartError, listen::listen, totals::Totals};
 use crate::{
     config::Config,
-    datapath::port::{Transport, holders},
     http::{
         connection::{self, Limits, Serve, Server},
         netboot::{self, Netboot, PlainNetboot},
@@ -45,8 +43,6 @@ const DESCRIPTORS_OF_OTHERS: u64 = 512;
 const CONNECTIONS_OF_ADDRESS: usize = 64;
 /// How long a client may leave us without a header, a handshake or anything at all.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Connections that the kernel keeps until they are taken in.
-const BACKLOG: i32 = 4096;
 /// Threads that wait for a disk.
 const DISK_THREADS_MAX: usize = 16;
 /// How often it is looked whether the certificate has changed.
@@ -201,26 +197,6 @@ fn keep(runtime: Runtime, stop: Arc<Notify>) -> io::Result<JoinHandle<()>> {
         runtime.block_on(stop.notified());
         runtime.shutdown_timeout(END);
     })
-}
-
-/// Listens on a TCP port: without an address on all of them, those of IPv4 too.
-fn listen(setting: &'static str, address: SocketAddr) -> Result<StdTcpListener, StartError> {
-    bind(address).map_err(|source| {
-        let holders = holders(Transport::Tcp, address.port()).into_iter().collect::<Vec<_>>().join(", ");
-        StartError::Listen { setting, address, source, holders }
-    })
-}
-
-fn bind(address: SocketAddr) -> io::Result<StdTcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.ip() == IpAddr::from([0; 16]) {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 /// As many connections as there are file descriptors for; as many of those as we may have.
