@@ -18,7 +18,7 @@ use dhcpv6macd::datapath::steering::STEERING_PROGRAM;
 use dhcpv6macd_tests::{
     golden,
     lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack},
-    population::{Counterpart, Goal, Load, Outcome, Population, Port},
+    population::{Arrivals, Counterpart, Goal, Load, Outcome, Population, Port},
 };
 use rustix::process::{Pid, Signal};
 
@@ -43,7 +43,7 @@ fn exchanges(rack: &Rack, machines: usize, goal: Goal) -> Outcome {
     let interface = machine.index_of(MACHINE_INTERFACE).unwrap();
     let mut port = machine.run(|| Port::open(interface, MTU)).unwrap().unwrap();
     let mut population = Population::new(machines, Counterpart::Server(BASE.parse().unwrap()));
-    population.drive_at(&mut port, Load { window: 64, goal }, |_| {}).unwrap()
+    population.drive_at(&mut port, Load { arrivals: Arrivals::Window(64), goal }, |_| {}).unwrap()
 }
 
 fn all_are_answered(rack: &Rack) {

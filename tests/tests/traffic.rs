@@ -16,7 +16,7 @@ use dhcpv6macd_ebpf::Verdict;
 use dhcpv6macd_tests::{
     golden::{self, BASE, DENIED, MACHINE, OUR_ADDRESS, OUR_ADDRESS_IN_PREFIX, Outcome, Row},
     lab::{Daemon, End, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, ROUTER_MAC, Rack, cable},
-    population::{Counterpart, Goal, Load, Population, Port},
+    population::{Arrivals, Counterpart, Goal, Load, Population, Port},
 };
 use tempfile::TempDir;
 
@@ -162,7 +162,7 @@ fn the_kernel_never_sees_a_steered_frame() {
         let scene = Scene::new(mode);
         scene.watch();
         let mut population = Population::new(50, Counterpart::Server(BASE.to_string().parse().unwrap()));
-        let load = Load { window: 50, goal: Goal::OnceEach };
+        let load = Load { arrivals: Arrivals::Window(50), goal: Goal::OnceEach };
         let outcome = population.drive_at(&mut scene.port(), load, |_| {}).unwrap();
         assert_eq!((outcome.exchanges, outcome.wrong), (50, 0), "{outcome:?}");
         assert_eq!(scene.watched(), [0, 0], "{mode:?}");

@@ -6,7 +6,7 @@ use dhcpv6macd::policy::BaseAddress;
 use super::Report;
 use crate::{
     lab::{Daemon, Host, MACHINE_INTERFACE, Mode, ROUTER_INTERFACE, Rack},
-    population::{Counterpart, Goal, Load, Outcome, Population, Port, oracle},
+    population::{Arrivals, Counterpart, Goal, Load, Outcome, Population, Port, oracle},
 };
 
 /// Bytes behind the Ethernet header on the rack's links.
@@ -39,7 +39,7 @@ impl Scene {
         let mut port = open_port(self.rack.machines.first().context("a rack without a port")?)?;
         let machines = usize::try_from(machines)?;
         let mut population = Population::new(machines, Counterpart::Server(base));
-        let load = Load { window: machines, goal: Goal::OnceEach };
+        let load = Load { arrivals: Arrivals::Window(machines), goal: Goal::OnceEach };
         let outcome = population.drive_at(&mut port, load, progress).context("the machines cannot ask")?;
         let stopped = daemon.stop()?;
         Ok(Report { datapath, machines, outcome, findings: oracle::check(&population, base), stopped })

@@ -1,4 +1,4 @@
-//! What a machine sends: a Solicit and a Request as iPXE sends them, built once and patched for each machine.
+//! What a machine sends: a Solicit and a Request as iPXE or UEFI PXE sends them, built once and patched for each machine.
 
 use dhcpv6macd::wire::MacAddr;
 use dhcpv6macd_ebpf::{
@@ -34,8 +34,10 @@ const GROUP: [u8; 6] = [0x33, 0x33, 0, 1, 0, 2];
 const DUID_UUID: u16 = 4;
 /// Option Request for DNS servers, vendor class, boot file URL and parameters; architecture 7, UEFI on x86-64; network
 /// interface identifier; vendor class of Intel, `PXEClient:Arch:00007:UNDI:003000`; user class iPXE.
-const IPXE_OPTIONS: &[u8] = b"\0\x06\0\x08\0\x3b\0\x3c\0\x17\0\x10\0\x3d\0\x02\0\x07\0\x3e\0\x03\x01\x03\0\
+pub(super) const IPXE_OPTIONS: &[u8] = b"\0\x06\0\x08\0\x3b\0\x3c\0\x17\0\x10\0\x3d\0\x02\0\x07\0\x3e\0\x03\x01\x03\0\
 \0\x10\0\x26\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003000\0\x0f\0\x06\0\x04iPXE";
+/// The same without the user class: it is UEFI PXE.
+pub(super) const PXE_OPTIONS: &[u8] = IPXE_OPTIONS.split_at(IPXE_OPTIONS.len() - 10).0;
 /// T1, T2 and lifetimes in a message of a client that leaves them to the server.
 const UP_TO_THE_SERVER: u32 = u32::MAX;
 
@@ -95,19 +97,21 @@ pub(super) struct Messages {
     solicit: Vec<u8>,
     request: Vec<u8>,
     server: Vec<u8>,
+    /// What is said behind the address, of the stage of the boot.
+    stage: &'static [u8],
 }
 
 impl Messages {
-    /// The messages of machines that know no server yet.
-    pub(super) fn new() -> Self {
-        Self { solicit: template(SOLICIT, &[], IPXE_OPTIONS), request: request_to(&[]), server: Vec::new() }
+    /// The messages of machines that know no server yet, with the options of a stage of their boot.
+    pub(super) fn new(stage: &'static [u8]) -> Self {
+        Self { solicit: template(SOLICIT, &[], stage), request: request_to(&[], stage), server: Vec::new(), stage }
     }
 
     /// From now on every Request goes to the server with this DUID. Costs something only when that is another one.
     pub(super) fn choose_server(&mut self, duid: &[u8]) {
         if self.server != duid {
             self.server = duid.to_vec();
-            self.request = request_to(duid);
+            self.request = request_to(duid, self.stage);
         }
     }
 
@@ -158,11 +162,11 @@ fn link_local(mac: MacAddr) -> [u8; 16] {
     [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f]
 }
 
-fn request_to(server: &[u8]) -> Vec<u8> {
+fn request_to(server: &[u8], stage: &[u8]) -> Vec<u8> {
     let unknown = U32::new(UP_TO_THE_SERVER);
     let wish = Wish { iaaddr: option(IAADDR, 24), address: [0; 16], preferred: unknown, valid: unknown };
     let server_id = option(SERVER_ID, server.len());
-    template(REQUEST, wish.as_bytes(), &[server_id.as_bytes(), server, IPXE_OPTIONS].concat())
+    template(REQUEST, wish.as_bytes(), &[server_id.as_bytes(), server, stage].concat())
 }
 
 /// A message of nobody, without a checksum.

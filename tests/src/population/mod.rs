@@ -1,5 +1,5 @@
 //! Simulated machines: thousands of them on one port, each with its own MAC, DUID and link-local address, that ask for an
-//! address in a closed loop and measure how long it takes.
+//! address, in a closed loop or at a pace, and measure how long it takes.
 //!
 //! * [`Population`]: the machines, and the loop that drives them over rings or in memory.
 //! * [`Outcome`]: what it came to, with a [`Histogram`] of the exchanges' durations.
@@ -22,6 +22,6 @@ pub use self::{
     machine::mac_of,
     outcome::{Fault, Outcome},
     port::{Port, Wait},
-    run::{Counterpart, Goal, Load, Population},
+    run::{Arrivals, Counterpart, Goal, Load, Population},
 };
 pub(crate) use self::{machine::number_of, message::checksum};

@@ -71,13 +71,13 @@ mod tests {
     use super::*;
     use crate::{
         golden::{decode, open},
-        population::message::Messages,
+        population::message::{IPXE_OPTIONS, Messages, PXE_OPTIONS},
     };
 
     const NUMBER: u32 = 0x12_3456;
 
-    fn written(step: Step) -> Vec<u8> {
-        let mut messages = Messages::new();
+    fn written(stage: &'static [u8], step: Step) -> Vec<u8> {
+        let mut messages = Messages::new(stage);
         messages.choose_server(&[0, 3, 0, 1, 2, 0, 0, 0, 0, 1]);
         let mut frame = vec![0xff; 1514];
         let length = messages.write(&mut frame, step, NUMBER, 0xab_cdef, [7; 16]).unwrap();
@@ -94,22 +94,25 @@ mod tests {
 
     #[test]
     fn what_a_machine_sends_is_what_others_read() {
-        for (step, kind) in [(Step::Solicit, MessageType::Solicit), (Step::Request, MessageType::Request)] {
-            let frame = written(step);
+        for (stage, step, kind, expected) in [
+            (IPXE_OPTIONS, Step::Solicit, MessageType::Solicit, &[1, 3, 6, 8, 15, 16, 61, 62][..]),
+            (IPXE_OPTIONS, Step::Request, MessageType::Request, &[1, 2, 3, 6, 8, 15, 16, 61, 62]),
+            (PXE_OPTIONS, Step::Solicit, MessageType::Solicit, &[1, 3, 6, 8, 16, 61, 62]),
+            (PXE_OPTIONS, Step::Request, MessageType::Request, &[1, 2, 3, 6, 8, 16, 61, 62]),
+        ] {
+            let frame = written(stage, step);
             let message = read(&frame);
             assert_eq!((message.msg_type(), message.xid()), (kind, [0xab, 0xcd, 0xef]));
             assert_eq!(frame[6..12], mac_of(NUMBER).0);
             assert_eq!(frame[22..38], "fe80::5054:ff:fe12:3456".parse::<Ipv6Addr>().unwrap().octets());
             let codes: Vec<u16> = message.opts().iter().map(|option| OptionCode::from(option).into()).collect();
-            let expected: &[u16] =
-                if step == Step::Solicit { &[1, 3, 6, 8, 15, 16, 61, 62] } else { &[1, 2, 3, 6, 8, 15, 16, 61, 62] };
             assert_eq!(codes, expected);
         }
     }
 
     #[test]
     fn a_request_asks_for_the_address() {
-        let frame = written(Step::Request);
+        let frame = written(IPXE_OPTIONS, Step::Request);
         let message = read(&frame);
         let Some(DhcpOption::IANA(ia_na)) = message.opts().get(OptionCode::IANA) else { panic!("no IA_NA") };
         let Some(DhcpOption::IAAddr(wish)) = ia_na.opts.get(OptionCode::IAAddr) else { panic!("no IAADDR") };
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_wrong_checksum_is_found() {
-        let mut frame = written(Step::Solicit);
+        let mut frame = written(IPXE_OPTIONS, Step::Solicit);
         frame[100] ^= 1;
         assert!(open(&frame).is_err());
     }

@@ -1,4 +1,4 @@
-//! The closed loop: so many machines ask at any moment, and where one has its answer the next one begins.
+//! The loop: machines begin, ask until they have their answer, and make room for the next one.
 
 use std::{
     hint, io,
@@ -13,7 +13,7 @@ use dhcpv6macd::{
 use super::{
     Fault, Outcome, Port, Wait,
     machine::{Asking, MACHINES_MAX, Step, mac_of, number_of},
-    message::{ADVERTISE, CLIENT_PORT, Messages, REPLY},
+    message::{ADVERTISE, CLIENT_PORT, IPXE_OPTIONS, Messages, PXE_OPTIONS, REPLY},
     received::Received,
     samples::Samples,
 };
@@ -48,11 +48,20 @@ pub enum Goal {
     Lasting(Duration),
 }
 
+/// When machines begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// A closed loop: so many exchanges are under way at any moment, as far as there are machines.
+    Window(usize),
+    /// An open loop: so many machines begin in a second, one after the other, whatever becomes of those that are under way.
+    Pace(u32),
+}
+
 /// How hard, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Exchanges that are under way at any moment, as far as there are machines.
-    pub window: usize,
+    /// When machines begin.
+    pub arrivals: Arrivals,
     /// When it is enough.
     pub goal: Goal,
 }
@@ -76,11 +85,17 @@ impl Population {
         Self {
             counterpart,
             machines: vec![None; count],
-            messages: Messages::new(),
+            messages: Messages::new(IPXE_OPTIONS),
             samples: Samples::new(count),
             next: 0,
             messages_written: 0,
         }
+    }
+
+    /// The same machines, in UEFI PXE instead of in iPXE.
+    #[must_use]
+    pub fn in_pxe(self) -> Self {
+        Self { messages: Messages::new(PXE_OPTIONS), ..self }
     }
 
     /// How many machines there are.
@@ -114,7 +129,7 @@ impl Population {
         let mut busy = Instant::now();
         loop {
             let received = receive.receive(BATCH, |frame| run.take(frame));
-            let begun = if received < BATCH { run.fill_window() } else { 0 };
+            let begun = if received < BATCH { run.begin_some() } else { 0 };
             run.transmit.flush();
             run.patrol();
             progress(&run.outcome);
@@ -125,7 +140,7 @@ impl Population {
             if received > 0 || begun > 0 {
                 busy = now;
             } else if now.duration_since(busy) > AWAKE {
-                receive.wait(PATROL)?;
+                receive.wait(run.until_next().min(PATROL))?;
             } else {
                 hint::spin_loop();
             }
@@ -208,15 +223,29 @@ impl<'a, T: Transmit> Run<'a, T> {
         Outcome { elapsed: self.started.elapsed(), ..self.outcome }
     }
 
-    /// Lets machines begin until the window is full, a batch of them, so that answers are heard in between and find room;
-    /// returns how many.
-    fn fill_window(&mut self) -> usize {
+    /// Lets those begin that may, a batch of them at most, so that answers are heard in between and find room; returns how many.
+    fn begin_some(&mut self) -> usize {
         (0..BATCH).take_while(|_| self.may_begin().then(|| self.begin()).is_some()).count()
     }
 
-    /// Is there room in the window, and somebody to fill it?
+    /// Is it time for another machine, and one there that is not under way?
     fn may_begin(&self) -> bool {
-        self.asking < self.load.window.min(self.population.size()) && !self.is_closing()
+        self.until_next().is_zero()
+    }
+
+    /// How long until a machine may begin, as far as the clock says so.
+    fn until_next(&self) -> Duration {
+        if self.is_closing() || self.asking >= self.population.size() {
+            return Duration::MAX;
+        }
+        match self.load.arrivals {
+            Arrivals::Window(window) if self.asking < window => Duration::ZERO,
+            Arrivals::Window(_) => Duration::MAX,
+            Arrivals::Pace(pace) => {
+                let due = self.begun.saturating_mul(1_000_000_000) / u64::from(pace.max(1));
+                Duration::from_nanos(due).saturating_sub(self.started.elapsed())
+            }
+        }
     }
 
     /// Lets the next machine begin that is not under way. There is one.
@@ -335,8 +364,8 @@ mod tests {
     }
 
     impl Wait for Hear {
-        fn wait(&self, _: Duration) -> io::Result<()> {
-            Err(io::Error::other("nothing will come"))
+        fn wait(&self, timeout: Duration) -> io::Result<()> {
+            if timeout == PATROL { Err(io::Error::other("nothing will come")) } else { Ok(()) }
         }
     }
 
@@ -373,7 +402,9 @@ mod tests {
     fn every_machine_has_its_exchange_once() {
         for window in [1, 7, 100, 1000] {
             let mut population = Population::new(100, Counterpart::Echo);
-            let outcome = drive(&mut population, Echo, Load { window, goal: Goal::OnceEach }).unwrap();
+            let outcome =
+                drive(&mut population, Echo, Load { arrivals: Arrivals::Window(window), goal: Goal::OnceEach })
+                    .unwrap();
             assert_eq!((outcome.exchanges, outcome.latency.total()), (100, 100), "window {window}");
             assert_eq!((outcome.wrong, outcome.unanswered, outcome.strays), (0, 0, 0));
             assert!((0..100).all(|machine| population.samples.get(machine, Step::Request).is_some()));
@@ -383,15 +414,39 @@ mod tests {
     #[test]
     fn machines_take_turns_until_the_time_has_passed() {
         let mut population = Population::new(3, Counterpart::Echo);
-        let load = Load { window: 2, goal: Goal::Lasting(Duration::from_millis(20)) };
+        let load = Load { arrivals: Arrivals::Window(2), goal: Goal::Lasting(Duration::from_millis(20)) };
         let outcome = drive(&mut population, Echo, load).unwrap();
         assert!(outcome.exchanges > 3 && outcome.elapsed >= Duration::from_millis(20), "{outcome:?}");
     }
 
     #[test]
+    fn an_open_loop_keeps_its_pace_whatever_the_answers_do() {
+        struct Silent;
+        impl Answer for Silent {
+            fn answer(&mut self, _: &[u8], _: Instant, _: &mut impl Transmit) -> Result<(), Full> {
+                Ok(())
+            }
+
+            fn resume(&mut self, _: Instant, _: &mut impl Transmit) -> Option<Instant> {
+                None
+            }
+        }
+        let load = Load { arrivals: Arrivals::Pace(1000), goal: Goal::OnceEach };
+        let mut population = Population::new(51, Counterpart::Echo);
+        let outcome = drive(&mut population, Echo, load).unwrap();
+        assert!(outcome.exchanges == 51 && outcome.elapsed >= Duration::from_millis(50), "{outcome:?}");
+        let mut unanswered = Population::new(51, Counterpart::Echo);
+        drive(&mut unanswered, Silent, load).expect_err("still waiting");
+        let asking = unanswered.machines.iter().flatten().map(|asking| asking.began);
+        let (first, last) = (asking.clone().min().unwrap(), asking.clone().max().unwrap());
+        assert!(asking.count() == 51 && last - first >= Duration::from_millis(49));
+    }
+
+    #[test]
     fn an_echo_is_no_server() {
         let mut population = Population::new(5, Counterpart::Server("2001:db8::".parse().unwrap()));
-        let outcome = drive(&mut population, Echo, Load { window: 5, goal: Goal::OnceEach }).unwrap();
+        let outcome =
+            drive(&mut population, Echo, Load { arrivals: Arrivals::Window(5), goal: Goal::OnceEach }).unwrap();
         assert_eq!((outcome.exchanges, outcome.wrong), (0, 5));
         assert_eq!(outcome.first_wrong, Some((mac_of(0), Fault::Kind(1))));
     }
@@ -411,6 +466,7 @@ mod tests {
             }
         }
         let mut population = Population::new(1, Counterpart::Echo);
-        drive(&mut population, Late, Load { window: 1, goal: Goal::OnceEach }).expect_err("still waiting");
+        drive(&mut population, Late, Load { arrivals: Arrivals::Window(1), goal: Goal::OnceEach })
+            .expect_err("still waiting");
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     lab::{Daemon, End, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, ROUTER_MAC, cable, machine_mac},
-    population::{Counterpart, Goal, Load, Population, Port, echo::serve, oracle},
+    population::{Arrivals, Counterpart, Goal, Load, Population, Port, echo::serve, oracle},
 };
 
 /// Where the machines' addresses come from: the prefix for documentation (RFC 3849).
@@ -98,7 +98,7 @@ impl Contender {
     pub(super) fn measure(&mut self, window: usize, duration: Duration) -> Result<Sample> {
         let spent = || Ok::<_, anyhow::Error>((Spent::by_process(self.server.pid())?, Spent::by_this_thread()?));
         let (server_before, client_before) = spent()?;
-        let load = Load { window, goal: Goal::Lasting(duration) };
+        let load = Load { arrivals: Arrivals::Window(window), goal: Goal::Lasting(duration) };
         let outcome = self.population.drive_at(&mut self.port, load, |_| {})?;
         let (server, client) = spent()?;
         if outcome.exchanges == 0 {
