@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{event::Change, wire::MacAddr};
 
-/// Bytes of events that are kept for those who come back, or are slow.
+/// Bytes of events that are kept for those who come back, or are slow; more where it is one batch.
 const KEPT_MAX: usize = 16 << 20;
 /// How long what happens is kept for those who come back, where nobody else reads it.
 const ABSENCE: Duration = Duration::from_secs(60);
@@ -119,6 +119,20 @@ struct Kept {
     read: Option<Instant>,
 }
 
+impl Kept {
+    /// The newest stays, however long it is: who has read everything until now reads it.
+    fn keep(&mut self, batch: Batch) {
+        self.bytes += batch.text.len();
+        self.batches.push_back(Arc::new(batch));
+        while self.bytes > KEPT_MAX
+            && self.batches.len() > 1
+            && let Some(oldest) = self.batches.pop_front()
+        {
+            self.bytes -= oldest.text.len();
+        }
+    }
+}
+
 impl Shared {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // Nothing in there is ever half done.
@@ -165,16 +179,11 @@ impl Publisher {
             return;
         }
         let end = self.next() + changes.len() as u64;
-        if self.is_read() {
-            let batch = self.batch(changes);
-            let mut kept = self.shared.kept();
-            kept.bytes += batch.text.len();
-            kept.batches.push_back(Arc::new(batch));
-            while kept.bytes > KEPT_MAX
-                && let Some(oldest) = kept.batches.pop_front()
-            {
-                kept.bytes -= oldest.text.len();
-            }
+        let batch = self.is_read().then(|| self.batch(changes));
+        // Held until the number is told: nobody reads what is not counted yet.
+        let mut kept = self.shared.kept();
+        if let Some(batch) = batch {
+            kept.keep(batch);
         }
         self.shared.newest.send_replace(end);
     }
@@ -301,11 +310,11 @@ impl Place {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::event::{Event, EventKind};
 
-    fn change(number: u8) -> Change {
+    pub(in super::super) fn change(number: u8) -> Change {
         let event =
             Event { kind: EventKind::Resumed, time: jiff::Timestamp::UNIX_EPOCH, is_repeated: false, detail: None };
         Change { mac: MacAddr([2, 0, 0, 0, 0, number]), address: "::1".parse().unwrap(), event }
@@ -342,6 +351,36 @@ mod tests {
         for last in ["b-1", "a-2", "a-18446744073709551615", "a", "-", "", "a-x"] {
             assert!(feed.after(last, None).is_none(), "{last}");
         }
+    }
+
+    #[test]
+    fn who_reads_while_it_is_published_misses_nothing() {
+        const BATCHES: usize = 20_000;
+        let (publisher, feed) = feed(10);
+        let mut place = feed.place(0, None);
+        let read = std::thread::spawn(move || {
+            let mut read = 0;
+            while read < 2 * BATCHES {
+                match place.read() {
+                    Next::Nothing => std::thread::yield_now(),
+                    some => read += ids(&some).len(),
+                }
+            }
+        });
+        (0..BATCHES).for_each(|_| publisher.publish(&[change(1), change(2)]));
+        read.join().unwrap();
+    }
+
+    #[test]
+    fn who_has_read_everything_is_not_behind_however_much_happens_at_once() {
+        let (publisher, feed) = feed(10);
+        let mut place = feed.place(0, None);
+        let many = vec![change(2); KEPT_MAX / 100];
+        for _ in 0..2 {
+            publisher.publish(&many);
+            assert_eq!(ids(&place.read()).len(), many.len());
+        }
+        assert_eq!(place.read(), Next::Nothing);
     }
 
     #[test]
