@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::unfold;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Body,
@@ -27,6 +27,8 @@ struct Subscriber {
     /// Ready to be heard.
     pending: VecDeque<Bytes>,
     state: State,
+    /// When it is to hear something, if only that we are here: what happens to machines that it does not ask for says nothing.
+    due: Instant,
 }
 
 enum State {
@@ -41,9 +43,11 @@ enum State {
 /// Everything that a subscriber hears, as long as it listens.
 pub(super) fn body(feed: Feed, of: Option<MacAddr>, last: Option<&str>) -> Body {
     let place = last.and_then(|last| feed.after(last, of));
-    let subscriber = Subscriber { feed, of, pending: VecDeque::new(), state: State::New(place) };
+    let (pending, state) = (VecDeque::new(), State::New(place));
+    let subscriber = Subscriber { feed, of, pending, state, due: Instant::now() + HEARTBEAT };
     let frames = unfold(subscriber, async |mut subscriber| {
         let text = subscriber.hear().await?;
+        subscriber.due = Instant::now() + HEARTBEAT;
         Some((Ok::<_, Infallible>(Frame::data(text)), subscriber))
     });
     StreamBody::new(frames).boxed_unsync()
@@ -76,7 +80,7 @@ impl Subscriber {
                         self.state = State::Behind(format!(": too slow for {count} events, all anew\n"));
                     }
                     Next::Nothing => {
-                        if timeout(HEARTBEAT, place.more()).await.is_err() {
+                        if timeout_at(self.due, place.more()).await.is_err() {
                             return Some(Bytes::from_static(b": still here\n\n"));
                         }
                     }
@@ -94,5 +98,32 @@ impl Subscriber {
         let frame = [format!("{why}{id}data: ").into(), snapshot.text, Bytes::from_static(b"\n\n")];
         self.pending.extend(frame);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::feed::{Snapshot, feed, tests::change},
+        *,
+    };
+
+    #[tokio::test]
+    async fn who_listens_to_one_machine_is_told_that_we_are_here_while_others_boot() {
+        let (publisher, feed) = feed(10);
+        let (one, other) = (change(1), change(2));
+        let place = feed.behind(&Snapshot { text: Bytes::new(), next: 0 }, Some(one.mac));
+        let due = Instant::now() + Duration::from_millis(200);
+        let (of, pending, state) = (Some(one.mac), VecDeque::new(), State::There(place));
+        let mut subscriber = Subscriber { feed, of, pending, state, due };
+        let boots = tokio::spawn(async move {
+            loop {
+                publisher.publish(std::slice::from_ref(&other));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let heard = tokio::time::timeout(Duration::from_secs(10), subscriber.hear()).await;
+        boots.abort();
+        assert_eq!(heard.expect("nothing").unwrap(), ": still here\n\n");
     }
 }
