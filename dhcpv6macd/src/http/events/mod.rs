@@ -17,6 +17,7 @@ use hyper::{
     },
     service::Service,
 };
+use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::feed::{About, Feed};
@@ -83,9 +84,9 @@ impl Events {
             "/metrics" => self.metrics().await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/version" => text(StatusCode::OK, concat!("dhcpv6macd ", env!("CARGO_PKG_VERSION"), "\n")),
-            path => match path.strip_prefix("/machines/").map(str::parse) {
-                Some(Ok(mac)) => self.machines(About::Machine(mac)).await,
-                Some(Err(_)) => text(StatusCode::NOT_FOUND, "no MAC; write one such as 52:54:00:12:34:56\n"),
+            path => match path.strip_prefix("/machines/").map(mac) {
+                Some(Some(mac)) => self.machines(About::Machine(mac)).await,
+                Some(None) => text(StatusCode::NOT_FOUND, "no MAC; write one such as 52:54:00:12:34:56\n"),
                 None => {
                     text(StatusCode::NOT_FOUND, "there are /, /events, /machines, /metrics, /healthz and /version\n")
                 }
@@ -132,8 +133,13 @@ impl Events {
 /// The machine that a query names.
 fn machine(query: Option<&str>) -> Result<Option<MacAddr>, ()> {
     let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let Some((_, mac)) = pairs.find(|(name, _)| *name == "mac") else { return Ok(None) };
-    mac.replace("%3A", ":").replace("%3a", ":").parse().map(Some).map_err(|_| ())
+    let Some((_, named)) = pairs.find(|(name, _)| *name == "mac") else { return Ok(None) };
+    mac(named).map(Some).ok_or(())
+}
+
+/// A MAC in a URL, where its colons may be written as `%3A`.
+fn mac(text: &str) -> Option<MacAddr> {
+    percent_decode_str(text).decode_utf8().ok()?.parse().ok()
 }
 
 /// The live page. It fetches nothing from anywhere else, and runs nothing that is not in it.
@@ -157,4 +163,23 @@ fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_named_in_a_url_as_in_any_other() {
+        let named = Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x5a]));
+        for text in ["52:54:00:12:34:5a", "52%3A54%3a00%3A12%3A34%3A5A", "5254%30012345a"] {
+            assert_eq!(mac(text), named, "{text}");
+            assert_eq!(machine(Some(&format!("a=b&mac={text}"))), Ok(named), "{text}");
+        }
+        assert_eq!([machine(None), machine(Some("mac")), machine(Some("max=1"))], [Ok(None); 3]);
+        for text in ["", "52:54:00:12:34", "52%3", "%ff"] {
+            assert_eq!(mac(text), None, "{text}");
+            assert_eq!(machine(Some(&format!("mac={text}"))), Err(()), "{text}");
+        }
+    }
 }
