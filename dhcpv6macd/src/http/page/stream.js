@@ -25,13 +25,19 @@ class Lines {
  * "locked", and why.
  */
 class Subscription {
-  constructor(path, told, changed) { Object.assign(this, { path, told, changed, id: "", retry: 3000, token: "" }); }
+  constructor(path, told, changed) {
+    Object.assign(this, { path, told, changed, id: "", retry: 3000, token: "", isRunning: false });
+  }
 
+  /** Until it is locked. One at a time, however often Enter is pressed. */
   async run() {
+    if (this.isRunning) return;
+    this.isRunning = true;
     for (;;) {
       const state = await this.subscribe().catch(error => ({ word: "lost", why: this.reason(error) }));
       this.changed(state.word, state.why);
-      if (state.word === "locked") return;
+      this.isRunning = state.word !== "locked";
+      if (!this.isRunning) return;
       await new Promise(resolve => setTimeout(resolve, this.retry * (1 + Math.random() / 2)));
     }
   }
