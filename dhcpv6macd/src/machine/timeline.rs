@@ -60,13 +60,13 @@ const fn follows(last: Step, next: Step) -> bool {
     match last {
         Step::Init => matches!(next, Step::FirmwareInit | Step::OsInit),
         Step::FirmwareInit => matches!(next, Step::HttpBoot | Step::PointPxeToIpxeOverTftp | Step::OsInit),
-        Step::HttpBoot => matches!(next, Step::HttpFetchUki),
         Step::PointPxeToIpxeOverTftp => matches!(next, Step::ServeIpxeOverTftp | Step::PointIpxeToHttpBoot),
         // Who asks as iPXE has loaded it, though its last acknowledgement may have got lost.
         Step::ServeIpxeOverTftp => matches!(next, Step::ServedIpxeOverTftp | Step::PointIpxeToHttpBoot),
         Step::ServedIpxeOverTftp => matches!(next, Step::PointIpxeToHttpBoot),
         Step::PointIpxeToHttpBoot => matches!(next, Step::HttpFetchUki | Step::OsInit),
-        // What UEFI HTTP boot loads may be iPXE.
+        // What UEFI HTTP boot loads may be iPXE; and a boot URL may name another server, whose transfers nobody here sees.
+        Step::HttpBoot => matches!(next, Step::HttpFetchUki | Step::OsInit | Step::PointIpxeToHttpBoot),
         Step::HttpFetchUki => matches!(next, Step::HttpFetchUki | Step::OsInit | Step::PointIpxeToHttpBoot),
         Step::OsInit => matches!(next, Step::FirmwareInit),
     }
@@ -318,6 +318,16 @@ mod tests {
         rack.step(3, Step::PointIpxeToHttpBoot);
         assert_eq!(rack.told(), ["init", "os_init", "os_init+", "jump_to", "point_ipxe_to_http_boot"]);
         assert_eq!(rack.kept(), ["init", "os_init", "jump_to", "point_ipxe_to_http_boot"]);
+    }
+
+    #[test]
+    fn what_another_server_gives_is_no_jump() {
+        let mut rack = Rack::new();
+        let steps = [Step::FirmwareInit, Step::HttpBoot, Step::PointIpxeToHttpBoot, Step::OsInit];
+        for (second, step) in (1..).zip(steps.into_iter().chain([Step::FirmwareInit, Step::HttpBoot, Step::OsInit])) {
+            rack.step(second, step);
+        }
+        assert!(!rack.kept().contains(&"jump_to"), "{:?}", rack.kept());
     }
 
     #[test]
