@@ -14,6 +14,9 @@ use rustix::{
 
 use crate::wire::MacAddr;
 
+/// How often the way to a file is gone again where something was renamed meanwhile.
+const TRIES: usize = 100;
+
 /// An open directory: what its path names later is nothing to it.
 #[derive(Debug)]
 pub struct Tree(OwnedFd);
@@ -70,17 +73,23 @@ impl Tree {
     }
 
     fn regular(&self, path: &str) -> Result<File, TreeError> {
+        let irregular = || TreeError::Denied(io::Error::other("not a regular file"));
+        let file = File::from(self.beneath(path).map_err(|error| match error {
+            Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::NAMETOOLONG => TreeError::Missing,
+            // A socket.
+            Errno::NXIO => irregular(),
+            error => TreeError::Denied(error.into()),
+        })?);
+        if file.metadata().map_err(TreeError::Denied)?.is_file() { Ok(file) } else { Err(irregular()) }
+    }
+
+    fn beneath(&self, path: &str) -> Result<OwnedFd, Errno> {
         // A FIFO would hold up its reader until somebody writes.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let file = openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve).map_err(|error| match error {
-            Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::NAMETOOLONG => TreeError::Missing,
-            error => TreeError::Denied(error.into()),
-        })?;
-        let file = File::from(file);
-        if !file.metadata().map_err(TreeError::Denied)?.is_file() {
-            return Err(TreeError::Denied(io::Error::other("not a regular file")));
-        }
-        Ok(file)
+        let open = |_| openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve);
+        // While something is renamed, wherever, the kernel cannot tell where the `..` of a symbolic link leads (`openat2(2)`).
+        let mut tries = (0..TRIES).map(open).skip_while(|opened| matches!(opened, Err(Errno::AGAIN)));
+        tries.next().unwrap_or(Err(Errno::AGAIN))
     }
 }
