@@ -204,6 +204,23 @@ fn a_boot_is_told_step_by_step() {
 }
 
 #[test]
+fn a_part_of_a_file_is_told_as_a_part() {
+    let mut scene = Scene::new();
+    let daemon = scene.daemon(&[]);
+    let subscriber = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
+    scene.says(&message(SOLICIT).http_boot().ia_na(1, &[]));
+    let url = format!("http://[{BASE}1]/mac/{MACHINE}/boot.efi");
+    let load = |range| curl(&scene.rack.machines[0], &["--output", "/dev/null", "--range", range, &url]);
+    load("0-1023");
+    let part = r#""state":"sending","sent_bytes":1024,"total_bytes":33554432}"#;
+    subscriber.0.wait_for(LIMIT, |line| line.contains(part)).unwrap();
+    load("1024-");
+    let whole = r#""state":"complete","sent_bytes":33554432,"total_bytes":33554432}"#;
+    subscriber.0.wait_for(LIMIT, |line| line.contains(whole)).unwrap();
+    daemon.stop().unwrap();
+}
+
+#[test]
 fn who_comes_late_hears_what_was_and_who_comes_back_what_is_new() {
     let mut scene = Scene::new();
     let daemon = scene.daemon(&[]);

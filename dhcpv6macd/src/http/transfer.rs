@@ -45,7 +45,10 @@ pub enum Happening {
         sent: u64,
     },
     /// All that was asked for is sent.
-    Complete,
+    Complete {
+        /// The place in the file, bytes: not its end, where a part of it was asked for.
+        sent: u64,
+    },
     /// It has ended, and something is missing.
     Failed {
         /// The place in the file, bytes.
@@ -150,6 +153,10 @@ impl Drop for Transfer {
     fn drop(&mut self) {
         let sent = self.left.start;
         let is_complete = self.left.is_empty() && self.failure == Failure::Disconnected;
-        self.tell(if is_complete { Happening::Complete } else { Happening::Failed { sent, why: self.failure } });
+        self.tell(if is_complete {
+            Happening::Complete { sent }
+        } else {
+            Happening::Failed { sent, why: self.failure }
+        });
     }
 }

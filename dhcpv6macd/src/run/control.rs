@@ -160,7 +160,8 @@ impl Control {
         let (state, sent, error) = match happening {
             transfer::Happening::Begun => (TransferState::Init, 0, None),
             transfer::Happening::Sending { sent } => (TransferState::Sending, sent, None),
-            transfer::Happening::Complete => (TransferState::Complete, total, None),
+            transfer::Happening::Complete { sent } if sent < total => (TransferState::Sending, sent, None),
+            transfer::Happening::Complete { sent } => (TransferState::Complete, sent, None),
             transfer::Happening::Failed { sent, why } => (TransferState::Error, sent, Some(why.to_string())),
         };
         let progress = Progress { protocol, file_name: path, begun, state, sent, total, error: error.as_deref() };

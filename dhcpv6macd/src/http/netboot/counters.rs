@@ -97,7 +97,7 @@ impl Counters {
     pub(super) fn end(&self, happening: Happening) {
         let counter = match happening {
             Happening::Begun | Happening::Sending { .. } => return,
-            Happening::Complete => &self.complete,
+            Happening::Complete { .. } => &self.complete,
             Happening::Failed { why: Failure::Disconnected, .. } => &self.disconnected,
             Happening::Failed { why: Failure::Changed, .. } => &self.changed,
             Happening::Failed { why: Failure::Unreadable, .. } => &self.unreadable,
