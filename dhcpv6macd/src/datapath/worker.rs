@@ -23,7 +23,7 @@ use rustix::{
 
 use super::{
     Answer, Full, Receive, Transmit,
-    ring::{ReceiveRing, RingStatistics, TransmitRing},
+    ring::{ReceiveRing, TransmitRing},
 };
 
 /// Frames between two flushes: as many as share one system call, few enough that the first reply does not wait long.
@@ -123,21 +123,13 @@ pub struct Worker<A> {
     pub nap: Option<Duration>,
 }
 
-/// What a worker leaves behind.
-pub struct Finished<A> {
-    /// What made the replies, with what it has counted.
-    pub answer: A,
-    /// What the kernel counted at the receive ring.
-    pub received: RingStatistics,
-}
-
 impl<A: Answer> Worker<A> {
-    /// Serves until told to stop, and then what is already in the ring.
+    /// Serves until told to stop, and then what is already in the ring. Returns what made the replies.
     ///
     /// # Errors
     ///
     /// Where waiting for frames fails, which the kernel does only without memory.
-    pub fn run(mut self) -> io::Result<Finished<A>> {
+    pub fn run(mut self) -> io::Result<A> {
         // A nap is as long as it says only without slack, of which a thread has more than a nap by default (`prctl(2)`).
         set_current_timer_slack(NonZeroU64::new(1))?;
         while !self.stop.is_requested() {
@@ -153,7 +145,7 @@ impl<A: Answer> Worker<A> {
                 _ => self.wait(served.patience(now))?,
             }
         }
-        self.finish()
+        Ok(self.finish())
     }
 
     fn serve(&mut self, now: Instant) -> Served {
@@ -161,14 +153,14 @@ impl<A: Answer> Worker<A> {
     }
 
     /// Who asked before the end is still answered; what takes longer is not waited for.
-    fn finish(mut self) -> io::Result<Finished<A>> {
+    fn finish(mut self) -> A {
         for _ in 0..LAST_BATCHES {
             let served = self.serve(Instant::now());
             if served.received == 0 && served.queued == 0 {
                 break;
             }
         }
-        Ok(Finished { received: self.receive.statistics()?, answer: self.answer })
+        self.answer
     }
 
     /// Sleeps until there is a frame, until told to stop, or for `timeout`.

@@ -1,6 +1,16 @@
 //! Sends Router Advertisements, for as long as the interface has a link-local address to send them from.
 
-use std::{convert::Infallible, future::pending, io, net::Ipv6Addr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::pending,
+    io,
+    net::Ipv6Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use tokio::{
@@ -9,10 +19,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{
-    icmpv6::{ALL_ROUTERS, RouterSocket},
-    totals::Totals,
-};
+use super::icmpv6::{ALL_ROUTERS, RouterSocket};
 use crate::{
     interface::has_joined,
     local::Local,
@@ -38,7 +45,7 @@ pub(super) struct Advertiser {
     retry: Instant,
     schedule: Schedule,
     state: State,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 /// A socket, and the addresses that the interface had when it was opened.
@@ -56,12 +63,13 @@ enum State {
     Failing(Option<i32>),
 }
 
-#[derive(Default)]
-struct Counters {
-    sent: u64,
-    failed: u64,
-    received: u64,
-    dropped: [u64; InvalidSolicitation::ALL.len()],
+/// What was sent, and what came.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    sent: AtomicU64,
+    failed: AtomicU64,
+    received: AtomicU64,
+    dropped: [AtomicU64; InvalidSolicitation::ALL.len()],
 }
 
 impl Advertiser {
@@ -77,7 +85,7 @@ impl Advertiser {
             retry: now,
             schedule: Schedule::new(now.into(), fastrand::f64()),
             state: State::Untold,
-            counters: Counters::default(),
+            counters: Arc::default(),
         }
     }
 
@@ -132,7 +140,7 @@ impl Advertiser {
         match received {
             Ok(Ok(solicitation)) => {
                 debug!(?solicitation, "received");
-                self.counters.received += 1;
+                count(&self.counters.received);
                 self.schedule.solicited(Instant::now().into(), fastrand::f64());
             }
             Ok(Err(invalid)) => self.counters.dropped(invalid),
@@ -149,7 +157,7 @@ impl Advertiser {
     }
 
     fn sent(&mut self) {
-        self.counters.sent += 1;
+        count(&self.counters.sent);
         if self.state != State::Sending {
             self.state = State::Sending;
             info!("sending Router Advertisements");
@@ -157,7 +165,7 @@ impl Advertiser {
     }
 
     fn failed(&mut self, error: &io::Error) {
-        self.counters.failed += 1;
+        count(&self.counters.failed);
         let state = State::Failing(error.raw_os_error());
         if self.state != state {
             self.state = state;
@@ -165,14 +173,9 @@ impl Advertiser {
         }
     }
 
-    /// Adds what was counted.
-    pub(super) fn count(&self, totals: &mut Totals) {
-        totals.add("send_router_advertisement", self.counters.sent);
-        totals.add("router_advertisement_failed", self.counters.failed);
-        totals.add("receive_router_solicitation", self.counters.received);
-        for (invalid, count) in InvalidSolicitation::ALL.into_iter().zip(self.counters.dropped) {
-            totals.add(invalid.name(), count);
-        }
+    /// What it counts.
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
     }
 }
 
@@ -187,11 +190,24 @@ impl Open {
 }
 
 impl Counters {
-    fn dropped(&mut self, invalid: InvalidSolicitation) {
-        if let Some(count) = self.dropped.get_mut(invalid as usize) {
-            *count += 1;
-        }
+    fn dropped(&self, invalid: InvalidSolicitation) {
+        self.dropped.get(invalid as usize).into_iter().for_each(count);
     }
+
+    /// Every counter by its name.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let own = [
+            ("send_router_advertisement", &self.sent),
+            ("router_advertisement_failed", &self.failed),
+            ("receive_router_solicitation", &self.received),
+        ];
+        let dropped = InvalidSolicitation::ALL.map(InvalidSolicitation::name).into_iter().zip(&self.dropped);
+        own.into_iter().chain(dropped).map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 async fn receive(open: Option<&Open>) -> io::Result<Result<RouterSolicitation, InvalidSolicitation>> {

@@ -8,7 +8,7 @@ use std::{
 use arc_swap::{ArcSwap, Cache};
 use dhcpv6macd_ebpf::Service;
 
-use super::{files::WorkerFiles, live::Live, observe::Observer, totals::Totals};
+use super::{files::WorkerFiles, live::Live, observe::Observer};
 use crate::{
     datapath::{Answer, Full, Transmit},
     respond::{Responder, Site},
@@ -48,18 +48,17 @@ impl Answerer {
         Arc::clone(&self.live)
     }
 
-    /// Adds what was counted.
-    pub(super) fn count(&self, totals: &mut Totals) {
-        self.servers.counters().for_each(|(name, count)| totals.add(name, count));
+    /// Shows what was counted.
+    pub(super) fn show_all(&self) {
+        self.live.show(self.servers.counters());
     }
 
-    /// Shows what was counted, where it is time, and says when it will be.
-    fn show(&mut self, now: Instant) -> Option<Instant> {
+    /// Shows it where it is time.
+    fn show(&mut self, now: Instant) {
         if self.show.is_some_and(|show| show <= now) {
-            self.live.show(self.servers.counters());
+            self.show_all();
             self.show = None;
         }
-        self.show
     }
 }
 
@@ -80,10 +79,12 @@ impl Answer for Answerer {
         let site = self.site.load();
         let observe = &mut |seen| observer.tell_transfer(seen, now);
         let due = tftp.resume(&mut Scene { site, files: &mut files.at(site), observe, now }, transmit);
+        self.show(now);
+        // What happens when it is due is shown too.
         if due.is_some() {
             self.show.get_or_insert(now + SHOW);
         }
-        [due, self.show(now)].into_iter().flatten().min()
+        [due, self.show].into_iter().flatten().min()
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use super::{
-    live::LiveCounters,
+    ServeError,
+    meters::Meters,
     metrics::metrics,
     observe::{Observations, Seen},
     shown::Shown,
@@ -40,8 +41,8 @@ const TOLD_MAX: u32 = 20;
 pub(super) struct Control {
     observations: Observations,
     machines: Machines,
-    /// What the workers count.
-    live: LiveCounters,
+    /// What everybody else counts.
+    meters: Meters,
     publisher: Publisher,
     /// What has happened since it was published last.
     changes: Vec<Change>,
@@ -52,17 +53,12 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(
-        observations: Observations,
-        machines: Machines,
-        live: LiveCounters,
-        publisher: Publisher,
-    ) -> Self {
+    pub(super) fn new(observations: Observations, machines: Machines, meters: Meters, publisher: Publisher) -> Self {
         let left = (Instant::now(), TOLD_MAX);
         Self {
             observations,
             machines,
-            live,
+            meters,
             publisher,
             changes: Vec::new(),
             shown: Shown::default(),
@@ -78,7 +74,7 @@ impl Control {
             tokio::select! {
                 _ = looks.tick() => self.take(Moment::now()),
                 _ = publications.tick() => self.publish(),
-                _ = looks_at_all.tick() => self.machines.look(Moment::now(), &mut |change| self.changes.push(change)),
+                _ = looks_at_all.tick() => self.look_at_all(Moment::now()),
                 question = self.publisher.question() => self.answer(question),
             }
         }
@@ -94,6 +90,16 @@ impl Control {
                 Seen::Transfer(seen) => self.take_transfer(&seen, at),
                 Seen::Fetch(seen) => self.take_fetch(&seen, at),
             }
+        }
+    }
+
+    /// Looks at what nobody tells of.
+    fn look_at_all(&mut self, now: Moment) {
+        self.machines.look(now, &mut |change| self.changes.push(change));
+        if let Err(error) = self.meters.keep_up()
+            && self.may_log(now.instant)
+        {
+            warn!("{error}");
         }
     }
 
@@ -118,8 +124,9 @@ impl Control {
 
     fn metrics(&self) -> String {
         let mut totals = Totals::default();
-        self.live.count(&mut totals);
-        self.count_own(&mut totals);
+        if let Err(error) = self.count(&mut totals) {
+            warn!("{error}");
+        }
         // A text takes everything.
         metrics(&totals, &self.machines).unwrap_or_default()
     }
@@ -181,16 +188,20 @@ impl Control {
         may
     }
 
-    /// Takes what is left and adds what was counted.
-    pub(super) fn count(&mut self, totals: &mut Totals) {
+    /// Takes what is left, and says what everybody has counted; what cannot be read is left out, and why is said.
+    pub(super) fn stop(mut self) -> (Totals, Result<(), ServeError>) {
         self.take(Moment::now());
-        self.count_own(totals);
+        let mut totals = Totals::default();
+        let counted = self.count(&mut totals);
+        (totals, counted)
     }
 
-    fn count_own(&self, totals: &mut Totals) {
+    fn count(&self, totals: &mut Totals) -> Result<(), ServeError> {
         totals.extend(&self.findings);
         totals.add("observation_dropped", self.observations.dropped());
         totals.add("machine_forgotten", self.machines.forgotten());
+        totals.add_each(self.publisher.each());
+        self.meters.count(totals)
     }
 }
 

@@ -241,6 +241,12 @@ pub enum ServeError {
     /// What a worker ended with.
     #[error("a worker failed: {0}")]
     Worker(io::Error),
+    /// What was steered is not known.
+    #[error("what the steering program counts cannot be read: {0}")]
+    SteeringCounters(Box<SteeringProgramError>),
+    /// What came to the workers is not known.
+    #[error("what the kernel counts at the receive rings cannot be read: {0}")]
+    RingCounters(io::Error),
 }
 
 impl From<SteeringProgramError> for ServeError {

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{net, runtime::Builder, sync::oneshot};
 
-use super::{StartError, listen::listen, totals::Totals};
+use super::{StartError, listen::listen};
 use crate::{
     config::{EventsListen, Token},
     http::{
@@ -92,14 +92,16 @@ impl EventsServer {
         Ok(Self { counters, thread, stop })
     }
 
-    /// Ends it, and adds what it has counted.
-    pub(super) fn stop(self, totals: &mut Totals) {
+    /// What it counts.
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Ends it.
+    pub(super) fn stop(self) {
         drop(self.stop);
         // It has nothing to say that its counters do not.
         drop(self.thread.join());
-        for (name, count) in self.counters.each() {
-            totals.add(name, count);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ mod follow;
 mod icmpv6;
 mod listen;
 mod live;
+mod meters;
 mod metrics;
 mod netboot;
 mod observe;
@@ -40,13 +41,12 @@ use self::{
     events::{EventsServer, Listener},
     files::WorkerFiles,
     follow::Follower,
-    live::LiveCounters,
+    meters::{Meters, Rings},
     netboot::NetbootServers,
     observe::Observations,
     processors::Processors,
     shelf::Shelf,
     source::Source,
-    totals::Totals,
     workers::Workers,
 };
 use crate::{
@@ -55,7 +55,6 @@ use crate::{
     http::events::feed::feed,
     image::Images,
     interface::{Facts, Interface, LinkState},
-    log,
     machine::Machines,
     policy::Policy,
     respond::Site,
@@ -126,36 +125,28 @@ impl<'a> Daemon<'a> {
         let transmit =
             (0..count).map(|_| TransmitRing::open(interface.index, facts.mtu)).collect::<Result<Vec<_>, _>>();
         let transmit = transmit.map_err(StartError::Rings)?;
+        let ring_meters = Rings::new(&rings).map_err(StartError::Rings)?;
         let observations = Observations::new();
-        let site = Arc::new(ArcSwap::from_pointee(Site::new(local, Arc::clone(&policy), Arc::clone(&images))));
+        let site = Arc::new(ArcSwap::from_pointee(Site::new(local, policy, images)));
         let shelf = shelf(config)?;
         let netboot = NetbootServers::start(config, &site, observations.clone())?;
         let answerer = answerers(config, &site, shelf.as_ref(), &observations);
         let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
-        let (control, events) = watch(config, observations, workers.live(), listener)?;
-        source.steer(config, &interface).await?;
-
-        for warning in config.warnings() {
-            warn!("{warning}");
-        }
-        info!(
-            interface = interface.name,
-            prefix = %config.base_address,
-            datapath = %source,
-            workers = count,
-            mac = %facts.mac,
-            link_local = %facts.link_local,
-            server_duid = %policy.server_duid,
-            ipxe = %images,
-            "serving"
-        );
-        if facts.state != LinkState::Up {
-            follow::tell_of_link(&interface.name, facts.state);
-        }
         let changed = Arc::new(Notify::new());
         let advertiser = config
             .router_advertisement
             .map(|advertised| Advertiser::new(advertised, interface.index, Arc::clone(&site), Arc::clone(&changed)));
+        let meters = Meters {
+            steering: source.meter(),
+            rings: ring_meters,
+            workers: workers.live(),
+            advertiser: advertiser.as_ref().map(Advertiser::counters),
+            netboot: netboot.as_ref().map(NetbootServers::counters),
+            events: None,
+        };
+        let (control, events) = watch(config, observations, meters, listener)?;
+        source.steer(config, &interface).await?;
+
         let follower = Follower {
             config,
             interface,
@@ -167,7 +158,32 @@ impl<'a> Daemon<'a> {
             is_behind: false,
             groups: Some(groups),
         };
-        Ok(Self { follower, workers, control, advertiser, events, netboot, shelf, _ports: ports })
+        let daemon = Self { follower, workers, control, advertiser, events, netboot, shelf, _ports: ports };
+        daemon.tell();
+        Ok(daemon)
+    }
+
+    /// Says what is served, and what is odd about that.
+    fn tell(&self) {
+        let Follower { config, interface, facts, source, site, .. } = &self.follower;
+        for warning in config.warnings() {
+            warn!("{warning}");
+        }
+        let site = site.load();
+        info!(
+            interface = interface.name,
+            prefix = %config.base_address,
+            datapath = %source,
+            workers = self.workers.count(),
+            mac = %facts.mac,
+            link_local = %facts.link_local,
+            server_duid = %site.policy.server_duid,
+            ipxe = %site.images,
+            "serving"
+        );
+        if facts.state != LinkState::Up {
+            follow::tell_of_link(&interface.name, facts.state);
+        }
     }
 
     /// Follows the interface, and advertises on it, until told to stop.
@@ -200,20 +216,10 @@ impl<'a> Daemon<'a> {
     /// Ends the workers and says what was done.
     fn stop(mut self) -> Result<(), ServeError> {
         self.follower.source.detach();
-        let mut totals = Totals::default();
-        let counted = self.follower.source.count(&mut totals);
-        let stopped = self.workers.stop(&mut totals);
-        if let Some(events) = self.events {
-            events.stop(&mut totals);
-        }
-        if let Some(netboot) = self.netboot {
-            netboot.stop(&mut totals);
-        }
-        self.control.count(&mut totals);
-        if let Some(advertiser) = &self.advertiser {
-            advertiser.count(&mut totals);
-        }
-        totals.add("log_lines_lost", log::lines_lost());
+        let stopped = self.workers.stop();
+        self.events.into_iter().for_each(EventsServer::stop);
+        drop(self.netboot);
+        let (totals, counted) = self.control.stop();
         info!(counters = %totals, "stopped");
         counted?;
         stopped
@@ -254,14 +260,16 @@ fn listener(config: &Config) -> Result<Option<Listener>, StartError> {
 fn watch(
     config: &Config,
     observations: Observations,
-    live: LiveCounters,
+    meters: Meters,
     listener: Option<Listener>,
 ) -> Result<(Control, Option<EventsServer>), StartError> {
     // By any number another daemon's events are told from this one's.
     let (publisher, feed) = feed(fastrand::u64(..));
     let machines = Machines::new(config.machines_max, config.base_address, config.stall_limits);
     let events = listener.map(|listener| EventsServer::start(listener, feed, config.events_token.clone())).transpose();
-    Ok((Control::new(observations, machines, live, publisher), events.map_err(StartError::Runtime)?))
+    let events = events.map_err(StartError::Runtime)?;
+    let meters = Meters { events: events.as_ref().map(EventsServer::counters), ..meters };
+    Ok((Control::new(observations, machines, meters, publisher), events))
 }
 
 /// Finds the interface, and whatever is in the way on it.

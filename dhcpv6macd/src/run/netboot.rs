@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{StartError, listen::listen, totals::Totals};
+use super::{StartError, listen::listen};
 use crate::{
     config::Config,
     http::{
@@ -89,12 +89,9 @@ impl NetbootServers {
         self.reload.notify_one();
     }
 
-    /// Ends every connection, and adds what was counted.
-    pub(super) fn stop(mut self, totals: &mut Totals) {
-        self.end();
-        for (name, count) in self.connections.each().chain(self.answers.each()) {
-            totals.add(name, count);
-        }
+    /// What they count, of connections and of files.
+    pub(super) fn counters(&self) -> (Arc<connection::Counters>, Arc<netboot::Counters>) {
+        (Arc::clone(&self.connections), Arc::clone(&self.answers))
     }
 
     fn end(&mut self) {

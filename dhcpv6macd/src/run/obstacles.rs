@@ -19,8 +19,8 @@ use crate::{
 
 /// File descriptors beside those of the workers: netlink, signals, ports, groups, BPF objects, and what is open for a moment.
 const DESCRIPTORS: u64 = 48;
-/// Of each worker: its two rings.
-const DESCRIPTORS_OF_WORKER: u64 = 2;
+/// Of each worker: its two rings, and what the kernel counts at one of them.
+const DESCRIPTORS_OF_WORKER: u64 = 3;
 
 /// What the process may do, and what it must see.
 pub(super) fn refuse_without_rights(config: &Config, workers: usize) -> Result<(), StartError> {

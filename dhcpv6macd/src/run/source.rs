@@ -1,6 +1,6 @@
 //! Where the workers' frames come from: the steering program, or the interface itself.
 
-use std::{fmt, net::Ipv6Addr};
+use std::{fmt, net::Ipv6Addr, sync::Arc};
 
 use tracing::info;
 
@@ -10,7 +10,7 @@ use crate::{
     datapath::{
         classic_bpf,
         ring::ReceiveRing,
-        steering::{SteeringLink, SteeringProgram, SteeringProgramError, XdpMode},
+        steering::{SteeringCounters, SteeringLink, SteeringProgram, SteeringProgramError, XdpMode},
     },
     interface::Interface,
     local::Local,
@@ -19,7 +19,7 @@ use crate::{
 /// An open source of frames. Dropped, the interface is as it was before.
 pub(super) enum Source {
     /// The steering program, where it is attached, and the link that it redirects to.
-    Xdp { program: SteeringProgram, mode: Option<XdpMode>, link: SteeringLink },
+    Xdp { program: SteeringProgram, mode: Option<XdpMode>, link: Arc<SteeringLink> },
     /// The rings are on the interface itself.
     Packet,
 }
@@ -39,7 +39,7 @@ impl Source {
                 let queues = u32::try_from(workers).unwrap_or(u32::MAX);
                 let link = SteeringLink::create(queues).await.map_err(StartError::Link)?;
                 let rings = link.open_rings(&fanout, workers).map_err(StartError::Rings)?;
-                Ok((Self::Xdp { program, mode: None, link }, rings))
+                Ok((Self::Xdp { program, mode: None, link: Arc::new(link) }, rings))
             }
             Datapath::Packet => {
                 let filter = classic_bpf::filter(&local.ports());
@@ -78,14 +78,30 @@ impl Source {
         }
     }
 
-    /// Adds what the steering program counted, and what the link behind it lost.
-    pub(super) fn count(&self, totals: &mut Totals) -> Result<(), SteeringProgramError> {
-        if let Self::Xdp { program, link, .. } = self {
-            for (verdict, count) in program.counters()? {
-                totals.add(verdict.name(), count);
+    /// What is counted before a frame comes to a ring; `None` where nothing is.
+    pub(super) fn meter(&self) -> Option<SteeringMeter> {
+        match self {
+            Self::Xdp { program, link, .. } => {
+                Some(SteeringMeter { counters: program.counters(), link: Arc::clone(link) })
             }
-            totals.add("link_dropped", link.dropped().map_err(SteeringProgramError::Namespace)?);
+            Self::Packet => None,
         }
+    }
+}
+
+/// What the steering program counts, and what the link behind it loses.
+pub(super) struct SteeringMeter {
+    counters: Arc<SteeringCounters>,
+    link: Arc<SteeringLink>,
+}
+
+impl SteeringMeter {
+    /// Adds what was counted until now.
+    pub(super) fn count(&self, totals: &mut Totals) -> Result<(), SteeringProgramError> {
+        for (verdict, count) in self.counters.each()? {
+            totals.add(verdict.name(), count);
+        }
+        totals.add("link_dropped", self.link.dropped().map_err(SteeringProgramError::Namespace)?);
         Ok(())
     }
 }

@@ -9,8 +9,13 @@ pub(crate) struct Totals(BTreeMap<&'static str, u64>);
 impl Totals {
     /// Adds all of these.
     pub(crate) fn extend(&mut self, others: &Self) {
-        for (name, count) in &others.0 {
-            self.add(name, *count);
+        self.add_each(others.each());
+    }
+
+    /// Adds to the counters of these names.
+    pub(crate) fn add_each(&mut self, counts: impl IntoIterator<Item = (&'static str, u64)>) {
+        for (name, count) in counts {
+            self.add(name, count);
         }
     }
 

@@ -2,23 +2,22 @@
 
 use std::{
     io, panic,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::{ServeError, answer::Answerer, live::LiveCounters, totals::Totals};
+use super::{ServeError, answer::Answerer, live::LiveCounters};
 use crate::datapath::{
     ring::{ReceiveRing, TransmitRing},
-    worker::{Finished, NAP, Stop, Worker, WorkerCounters, pin},
+    worker::{NAP, Stop, Worker, WorkerCounters, pin},
 };
 
 /// One thread a ring.
 pub(super) struct Workers {
-    threads: Vec<JoinHandle<io::Result<Finished<Answerer>>>>,
-    counters: Vec<Arc<WorkerCounters>>,
+    threads: Vec<JoinHandle<io::Result<Answerer>>>,
     live: LiveCounters,
     stop: Arc<Stop>,
     ended: Arc<Notify>,
@@ -33,11 +32,9 @@ impl Workers {
     ) -> io::Result<Self> {
         let stop = Arc::new(Stop::new()?);
         let ended = Arc::new(Notify::new());
-        let mut workers =
-            Self { threads: Vec::new(), counters: Vec::new(), live: LiveCounters::default(), stop, ended };
+        let mut workers = Self { threads: Vec::new(), live: LiveCounters::default(), stop, ended };
         for (index, (receive, transmit)) in receive.into_iter().zip(transmit).enumerate() {
             let counters = Arc::new(WorkerCounters::default());
-            workers.counters.push(Arc::clone(&counters));
             let stop = Arc::clone(&workers.stop);
             let answer = answerer();
             workers.live.push(Arc::clone(&counters), answer.live());
@@ -45,6 +42,11 @@ impl Workers {
             workers.threads.push(spawn(index, worker, Arc::clone(&workers.ended))?);
         }
         Ok(workers)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.threads.len()
     }
 
     /// What they have counted so far, as of a moment ago.
@@ -57,33 +59,21 @@ impl Workers {
         self.ended.notified().await;
     }
 
-    /// Stops the workers and adds what they counted.
-    pub(super) fn stop(self, totals: &mut Totals) -> Result<(), ServeError> {
+    /// Stops the workers. What they have counted is [shown](Self::live) to the last.
+    pub(super) fn stop(self) -> Result<(), ServeError> {
         self.stop.request().map_err(ServeError::Worker)?;
         let mut result = Ok(());
         for thread in self.threads {
             match thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)) {
-                Ok(finished) => {
-                    totals.add("ring_dropped", finished.received.dropped.into());
-                    finished.answer.count(totals);
-                }
+                Ok(answerer) => answerer.show_all(),
                 Err(error) => result = Err(ServeError::Worker(error)),
-            }
-        }
-        for counters in self.counters {
-            for (name, counter) in counters.each() {
-                totals.add(name, counter.load(Ordering::Relaxed));
             }
         }
         result
     }
 }
 
-fn spawn(
-    index: usize,
-    worker: Worker<Answerer>,
-    ended: Arc<Notify>,
-) -> io::Result<JoinHandle<io::Result<Finished<Answerer>>>> {
+fn spawn(index: usize, worker: Worker<Answerer>, ended: Arc<Notify>) -> io::Result<JoinHandle<io::Result<Answerer>>> {
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         if let Err(error) = pin(index) {
             warn!(worker = index, %error, "not tied to a CPU");

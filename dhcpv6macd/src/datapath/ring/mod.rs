@@ -10,6 +10,7 @@ use std::{
     ffi::c_int,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use libc::sock_filter;
@@ -92,14 +93,13 @@ impl ReceiveRing {
         Ok(rings)
     }
 
-    /// Frames that came, and frames that were dropped because the ring was full, since this was last asked.
+    /// What the kernel counts at the ring, to be read by others.
     ///
     /// # Errors
     ///
-    /// None that the kernel documents.
-    pub fn statistics(&self) -> io::Result<RingStatistics> {
-        let (received, dropped) = sys::packet_statistics(&self.socket)?;
-        Ok(RingStatistics { received, dropped })
+    /// Where there are no file descriptors left.
+    pub fn meter(&self) -> io::Result<RingMeter> {
+        Ok(RingMeter { socket: self.socket.try_clone()?, received: AtomicU64::new(0), dropped: AtomicU64::new(0) })
     }
 
     /// Takes the error that woke a poll without a frame, for example that the interface went down.
@@ -112,13 +112,35 @@ impl ReceiveRing {
     }
 }
 
-/// What the kernel counted at a receive ring.
+/// What the kernel counts at a receive ring. The ring stays as long as this does.
+#[derive(Debug)]
+pub struct RingMeter {
+    socket: OwnedFd,
+    received: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl RingMeter {
+    /// What was counted since the ring was opened. To be read no less often than 4 billion frames come, the kernel's numbers have 32 bits.
+    ///
+    /// # Errors
+    ///
+    /// None that the kernel documents.
+    pub fn read(&self) -> io::Result<RingStatistics> {
+        // The kernel forgets what it has told.
+        let (received, dropped) = sys::packet_statistics(&self.socket)?;
+        let add = |sum: &AtomicU64, more: u32| sum.fetch_add(more.into(), Ordering::Relaxed) + u64::from(more);
+        Ok(RingStatistics { received: add(&self.received, received), dropped: add(&self.dropped, dropped) })
+    }
+}
+
+/// What the kernel has counted at a receive ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingStatistics {
     /// Frames for the ring, the dropped ones included.
-    pub received: u32,
+    pub received: u64,
     /// Frames that found no free slot.
-    pub dropped: u32,
+    pub dropped: u64,
 }
 
 impl Receive for ReceiveRing {

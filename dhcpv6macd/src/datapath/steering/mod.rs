@@ -6,5 +6,5 @@ mod program;
 
 pub use self::{
     link::{SteeringLink, SteeringLinkError},
-    program::{STEERING_PROGRAM, SteeringProgram, SteeringProgramError, XdpMode, program_name},
+    program::{STEERING_PROGRAM, SteeringCounters, SteeringProgram, SteeringProgramError, XdpMode, program_name},
 };

@@ -1,6 +1,6 @@
 //! The steering program: loaded, told what is ours, attached to the interface by a link that ends with this process.
 
-use std::{error::Error, fmt, io, iter, net::Ipv6Addr, thread};
+use std::{error::Error, fmt, io, iter, net::Ipv6Addr, sync::Arc, thread};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -96,6 +96,23 @@ fn in_a_line(error: &dyn Error) -> String {
 pub struct SteeringProgram {
     ebpf: Ebpf,
     link: Option<FdLink>,
+    counters: Arc<SteeringCounters>,
+}
+
+/// What a steering program counts. It can be read at any time, also when the program is gone.
+pub struct SteeringCounters(PerCpuArray<MapData, u64>);
+
+impl SteeringCounters {
+    /// Frames by verdict since the program was loaded, over all CPUs.
+    ///
+    /// # Errors
+    ///
+    /// Where the map cannot be read.
+    pub fn each(&self) -> Result<impl Iterator<Item = (Verdict, u64)> + use<>, SteeringProgramError> {
+        let count = |verdict: Verdict| Ok((verdict, self.0.get(&verdict.index(), 0)?.iter().sum()));
+        let counts: Vec<_> = Verdict::ALL.into_iter().map(count).collect::<Result<_, MapError>>()?;
+        Ok(counts.into_iter())
+    }
 }
 
 impl SteeringProgram {
@@ -115,7 +132,9 @@ impl SteeringProgram {
                 debug!("the verifier's log:\n{verifier_log}");
             }
         })?;
-        Ok(Self { ebpf, link: None })
+        let counters = ebpf.take_map(abi::COUNTERS).ok_or(SteeringProgramError::Missing(abi::COUNTERS))?;
+        let counters = Arc::new(SteeringCounters(PerCpuArray::try_from(counters)?));
+        Ok(Self { ebpf, link: None, counters })
     }
 
     /// Attaches the program to an interface. Until there is a [steering link](Self::steer_to) every frame passes.
@@ -136,7 +155,7 @@ impl SteeringProgram {
         Ok(())
     }
 
-    /// Takes the program off the interface: every frame passes again. The counters stay.
+    /// Takes the program off the interface: every frame passes again.
     pub fn detach(&mut self) {
         self.link = None;
     }
@@ -173,17 +192,10 @@ impl SteeringProgram {
         Ok(())
     }
 
-    /// Frames by verdict since the program was loaded, over all CPUs.
-    ///
-    /// # Errors
-    ///
-    /// Where the map cannot be read.
-    pub fn counters(&self) -> Result<impl Iterator<Item = (Verdict, u64)>, SteeringProgramError> {
-        let map = self.ebpf.map(abi::COUNTERS).ok_or(SteeringProgramError::Missing(abi::COUNTERS))?;
-        let map: PerCpuArray<&MapData, u64> = PerCpuArray::try_from(map)?;
-        let count = |verdict: Verdict| Ok((verdict, map.get(&verdict.index(), 0)?.iter().sum()));
-        let counts: Vec<_> = Verdict::ALL.into_iter().map(count).collect::<Result<_, MapError>>()?;
-        Ok(counts.into_iter())
+    /// What it counts.
+    #[must_use]
+    pub fn counters(&self) -> Arc<SteeringCounters> {
+        Arc::clone(&self.counters)
     }
 
     /// Passes the program's own log on to ours, where it was built to have one: on a thread that ends with the process.

@@ -7,7 +7,10 @@ use std::{
     collections::VecDeque,
     fmt,
     io::Write as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -109,6 +112,8 @@ struct Shared {
     epoch: u64,
     kept: Mutex<Kept>,
     newest: watch::Sender<u64>,
+    /// How often a subscriber was told everything anew.
+    behind: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -161,7 +166,8 @@ pub struct Feed {
 /// Both ends. The epoch tells one daemon's events from the next one's.
 #[must_use]
 pub fn feed(epoch: u64) -> (Publisher, Feed) {
-    let shared = Arc::new(Shared { epoch, kept: Mutex::default(), newest: watch::Sender::new(0) });
+    let shared =
+        Arc::new(Shared { epoch, kept: Mutex::default(), newest: watch::Sender::new(0), behind: AtomicU64::new(0) });
     let (asking, asked) = mpsc::channel(QUESTIONS_MAX);
     (Publisher { shared: Arc::clone(&shared), questions: asked }, Feed { shared, questions: asking })
 }
@@ -171,6 +177,18 @@ impl Publisher {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.shared.newest()
+    }
+
+    /// How many are subscribed.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.shared.newest.receiver_count()
+    }
+
+    /// Every counter by its name.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        [("event_published", self.next()), ("subscriber_behind", self.shared.behind.load(Ordering::Relaxed))]
+            .into_iter()
     }
 
     /// Tells of these, in this order.
@@ -230,8 +248,10 @@ impl Feed {
     /// Asks. `None` where the daemon ends.
     pub async fn ask(&self, about: About) -> Option<Snapshot> {
         let (answer, answered) = oneshot::channel();
-        // What happens from here on is kept until whoever asks is there.
-        self.shared.kept().read = Some(Instant::now());
+        // What happens from here on is kept until whoever asks is there, if it is to hear that.
+        if about != About::Counters {
+            self.shared.kept().read = Some(Instant::now());
+        }
         self.questions.send(Question { about, answer }).await.ok()?;
         answered.await.ok()
     }
@@ -285,6 +305,14 @@ impl Place {
 
     /// Reads on.
     pub fn read(&mut self) -> Next {
+        let next = self.look();
+        if let Next::Gone(_) = next {
+            self.shared.behind.fetch_add(1, Ordering::Relaxed);
+        }
+        next
+    }
+
+    fn look(&mut self) -> Next {
         let batch = {
             let kept = self.shared.kept();
             let index = kept.batches.partition_point(|batch| batch.end() <= self.next);
