@@ -8,6 +8,7 @@ pub mod golden;
 pub mod lab;
 pub mod population;
 pub mod progress;
+pub mod subscribers;
 pub mod table;
 pub mod tftp;
 pub mod transfers;

@@ -2,6 +2,7 @@
 
 mod account;
 pub mod dhcpv6;
+pub mod events;
 pub mod http;
 mod spent;
 pub mod tftp;

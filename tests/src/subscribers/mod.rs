@@ -1,0 +1,20 @@
+//! Subscribers to the daemon's events: thousands of them on one thread, of whom every byte is looked at.
+//!
+//! * [`Crowd`]: their connections. Some of them may never read.
+//! * [`Heard`]: what they have heard, and what they have not.
+//!
+//! All that were there from the beginning hear the same bytes. Whoever hears them first writes them into the [`Chronicle`], which is
+//! decoded once; everybody else's are compared with it, which costs no more than to receive them. Who hears something else goes on by
+//! itself, by the numbers of events.
+
+mod chronicle;
+mod chunked;
+mod crowd;
+mod tally;
+
+use chronicle::Chronicle;
+
+pub use self::crowd::{Crowd, Heard};
+
+/// What a machine goes through that asks for its address in UEFI PXE, and no further.
+pub(crate) const STEPS: [&str; 3] = ["init", "firmware_init", "point_pxe_to_ipxe_over_tftp"];
