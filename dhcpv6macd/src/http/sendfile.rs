@@ -16,7 +16,7 @@ use bytes::Buf;
 use rustix::{
     fs::{Advice, fadvise, sendfile},
     io::{Errno, ReadWriteFlags, preadv2},
-    net::{SendAncillaryBuffer, SendFlags, sendmsg},
+    net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
@@ -26,7 +26,8 @@ use tokio::{
 
 use super::transfer::Transfer;
 
-/// Bytes that are sent at a time at most: whoever takes everything at once lets others have their turn.
+/// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
+/// full costs nobody a wake-up.
 const PIECE: usize = 2 << 20;
 /// What stands for a file's bytes.
 static STAND: [u8; PIECE] = [0; PIECE];
@@ -97,29 +98,60 @@ pub struct FileStream {
     outgoing: Outgoing,
     /// A thread that waits for a disk.
     fetching: Option<JoinHandle<io::Result<()>>>,
+    /// Bytes that were sent in this turn.
+    sent: usize,
+    /// Do only full segments leave? The kernel takes a file by pieces that are not quite one, and an acknowledgement in between would have the
+    /// rest of each sent by itself (`tcp(7)`, `TCP_CORK`).
+    is_corked: bool,
 }
 
 impl FileStream {
     /// Over this connection.
     #[must_use]
     pub fn new(stream: TcpStream, outgoing: Outgoing) -> Self {
-        Self { stream, outgoing, fetching: None }
+        Self { stream, outgoing, fetching: None, sent: 0, is_corked: false }
     }
 
     /// So many bytes of the file at most.
     fn poll_send_file(&mut self, context: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
-        let Self { stream, outgoing, fetching } = self;
+        ready!(self.poll_turn(context));
+        self.cork(true)?;
+        let Self { stream, outgoing, fetching, .. } = self;
         let mut place = outgoing.lock();
         let sending = place.as_mut().ok_or_else(|| io::Error::other("no file to send"))?;
         ready!(poll_fetch(sending, fetching, context))?;
         let transfer = &mut sending.transfer;
         let (file, mut at) = (Arc::clone(transfer.file()), transfer.left().start);
         let sent = ready!(poll_send(stream, context, || sendfile(&*stream, &file, Some(&mut at), count)))?;
+        self.sent += sent;
         transfer.advance(sent)?;
-        if transfer.left().is_empty() {
+        let is_over = transfer.left().is_empty();
+        if is_over {
             *place = None;
         }
+        drop(place);
+        if is_over {
+            self.cork(false)?;
+        }
         Poll::Ready(Ok(sent))
+    }
+
+    /// Not yet, where this connection has had its turn.
+    fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
+        if self.sent < PIECE {
+            return Poll::Ready(());
+        }
+        self.sent = 0;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn cork(&mut self, is_corked: bool) -> io::Result<()> {
+        if self.is_corked != is_corked {
+            sockopt::set_tcp_cork(&self.stream, is_corked)?;
+            self.is_corked = is_corked;
+        }
+        Ok(())
     }
 
     /// What comes before a file, to go in one packet with it.
