@@ -32,10 +32,8 @@ use tokio::{
 };
 use tracing::debug;
 
-use self::{
-    occupancy::{Occupancy, Refused},
-    watched::Watched,
-};
+pub use self::occupancy::Occupancy;
+use self::{occupancy::Refused, watched::Watched};
 
 /// Bytes of a request's header; a longer one is answered 431 (RFC 6585 section 5).
 const HEADER_MAX: usize = 16 * 1024;
@@ -46,14 +44,10 @@ const STREAM_BUFFER_MAX: usize = 64 * 1024;
 /// How long nobody is let in when the kernel lets nobody in, for want of file descriptors or of memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What bounds a server.
+/// How long clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time.
-    pub connections: usize,
-    /// Those of one client's address.
-    pub connections_of_address: usize,
-    /// How long a client may take for a handshake, and for the header of a request from when one is waited for.
+    /// For a handshake, and for the header of a request from when one is waited for.
     pub header: Duration,
     /// How long nothing may move either way.
     pub idle: Duration,
@@ -174,20 +168,27 @@ pub enum Version {
 #[derive(Debug)]
 pub struct Server<S> {
     serve: Arc<S>,
+    occupancy: Occupancy,
     limits: Limits,
     counters: Arc<Counters>,
 }
 
 impl<S> Clone for Server<S> {
     fn clone(&self) -> Self {
-        Self { serve: Arc::clone(&self.serve), limits: self.limits, counters: Arc::clone(&self.counters) }
+        let (serve, occupancy, counters) = (&self.serve, &self.occupancy, &self.counters);
+        Self {
+            serve: Arc::clone(serve),
+            occupancy: occupancy.clone(),
+            limits: self.limits,
+            counters: Arc::clone(counters),
+        }
     }
 }
 
 impl<S> Server<S> {
-    /// One that answers with this.
-    pub fn new(serve: S, limits: Limits, counters: Arc<Counters>) -> Self {
-        Self { serve: Arc::new(serve), limits, counters }
+    /// One that answers with this, to as many as find a place.
+    pub fn new(serve: S, occupancy: Occupancy, limits: Limits, counters: Arc<Counters>) -> Self {
+        Self { serve: Arc::new(serve), occupancy, limits, counters }
     }
 
     /// Takes connections in for ever. Dropped, it ends them all.
@@ -196,7 +197,6 @@ impl<S> Server<S> {
         L: Listener,
         S: Serve<L::Stream>,
     {
-        let occupancy = Occupancy::new(self.limits.connections, self.limits.connections_of_address);
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -210,7 +210,7 @@ impl<S> Server<S> {
                     continue;
                 }
             };
-            match occupancy.enter(peer) {
+            match self.occupancy.enter(peer) {
                 Ok(place) => {
                     count(&self.counters.accepted);
                     let server = self.clone();

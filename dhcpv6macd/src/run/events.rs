@@ -16,18 +16,12 @@ use super::{StartError, listen::listen};
 use crate::{
     config::{EventsListen, Token},
     http::{
-        connection::{self, Counters, Limits, Serve, Server},
+        connection::{self, Counters, Limits, Occupancy, Serve, Server},
         events::{Events, feed::Feed},
     },
 };
 
-/// Who watches is a person or a program of theirs; a rack has some, and a wall of screens some more.
-const LIMITS: Limits = Limits {
-    connections: 4096,
-    connections_of_address: 4096,
-    header: Duration::from_secs(10),
-    idle: Duration::from_secs(60),
-};
+const LIMITS: Limits = Limits { header: Duration::from_secs(10), idle: Duration::from_secs(60) };
 
 /// A place where connections come in.
 #[derive(Debug)]
@@ -74,10 +68,13 @@ pub(super) struct EventsServer {
 }
 
 impl EventsServer {
-    /// Starts to serve.
-    pub(super) fn start(listener: Listener, feed: Feed, token: Option<Token>) -> io::Result<Self> {
+    /// Starts to serve, over so many connections at a time.
+    pub(super) fn start(listener: Listener, feed: Feed, token: Option<Token>, connections: usize) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let server = Server::new(Events { feed, token: token.map(Arc::new) }, LIMITS, Arc::clone(&counters));
+        // Of one address as many: screens may be behind one.
+        let occupancy = Occupancy::new(connections, connections);
+        let events = Events { feed, token: token.map(Arc::new) };
+        let server = Server::new(events, occupancy, LIMITS, Arc::clone(&counters));
         let (stop, stopped) = oneshot::channel::<()>();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         {

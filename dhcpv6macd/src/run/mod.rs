@@ -4,6 +4,7 @@
 mod advertise;
 mod answer;
 mod control;
+mod descriptors;
 mod error;
 mod events;
 mod files;
@@ -38,6 +39,7 @@ use self::{
     advertise::{Advertiser, advertise},
     answer::Answerer,
     control::Control,
+    descriptors::Connections,
     events::{EventsServer, Listener},
     files::WorkerFiles,
     follow::Follower,
@@ -120,6 +122,7 @@ impl<'a> Daemon<'a> {
         obstacles::refuse_without_boot_server(config, &facts)?;
         let ports = obstacles::hold_ports(&interface.name, &local)?;
         let listener = listener(config)?;
+        let connections = Connections::of_process();
 
         let (mut source, rings) = Source::open(config, &interface, &local, count).await?;
         let transmit =
@@ -129,7 +132,7 @@ impl<'a> Daemon<'a> {
         let observations = Observations::new();
         let site = Arc::new(ArcSwap::from_pointee(Site::new(local, policy, images)));
         let shelf = shelf(config)?;
-        let netboot = NetbootServers::start(config, &site, observations.clone())?;
+        let netboot = NetbootServers::start(config, &site, observations.clone(), connections.netboot)?;
         let answerer = answerers(config, &site, shelf.as_ref(), &observations);
         let workers = Workers::start(rings, transmit, answerer).map_err(StartError::Workers)?;
         let changed = Arc::new(Notify::new());
@@ -144,7 +147,7 @@ impl<'a> Daemon<'a> {
             netboot: netboot.as_ref().map(NetbootServers::counters),
             events: None,
         };
-        let (control, events) = watch(config, observations, meters, listener)?;
+        let (control, events) = watch(config, observations, meters, listener, connections.events)?;
         source.steer(config, &interface).await?;
 
         let follower = Follower {
@@ -256,17 +259,19 @@ fn listener(config: &Config) -> Result<Option<Listener>, StartError> {
     config.events.as_ref().map(Listener::bind).transpose()
 }
 
-/// What keeps the machines' histories, and what tells of them.
+/// What keeps the machines' histories, and what tells of them over so many connections at a time.
 fn watch(
     config: &Config,
     observations: Observations,
     meters: Meters,
     listener: Option<Listener>,
+    connections: usize,
 ) -> Result<(Control, Option<EventsServer>), StartError> {
     // By any number another daemon's events are told from this one's.
     let (publisher, feed) = feed(fastrand::u64(..));
     let machines = Machines::new(config.machines_max, config.base_address, config.stall_limits);
-    let events = listener.map(|listener| EventsServer::start(listener, feed, config.events_token.clone())).transpose();
+    let token = config.events_token.clone();
+    let events = listener.map(|listener| EventsServer::start(listener, feed, token, connections)).transpose();
     let events = events.map_err(StartError::Runtime)?;
     let meters = Meters { events: events.as_ref().map(EventsServer::counters), ..meters };
     Ok((Control::new(observations, machines, meters, publisher), events))

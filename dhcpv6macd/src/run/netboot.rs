@@ -10,7 +10,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
@@ -24,7 +23,7 @@ use super::{StartError, listen::listen};
 use crate::{
     config::Config,
     http::{
-        connection::{self, Limits, Serve, Server},
+        connection::{self, Limits, Occupancy, Serve, Server},
         netboot::{self, Netboot, PlainNetboot},
         tls::{Identity, TlsNetboot},
         transfer::Observe,
@@ -33,16 +32,11 @@ use crate::{
     tree::Tree,
 };
 
-/// Connections at a time, where there are enough file descriptors: a hall of machines that boot at once, with some of them twice.
-const CONNECTIONS_MAX: u64 = 8192;
-/// File descriptors of a connection: itself, and its file.
-const DESCRIPTORS_OF_CONNECTION: u64 = 2;
-/// File descriptors that are left to everything else.
-const DESCRIPTORS_OF_OTHERS: u64 = 512;
 /// Connections at a time of one machine.
 const CONNECTIONS_OF_ADDRESS: usize = 64;
 /// How long a client may leave us without a header, a handshake or anything at all.
 const PATIENCE: Duration = Duration::from_secs(60);
+const LIMITS: Limits = Limits { header: PATIENCE, idle: PATIENCE };
 /// Threads that wait for a disk.
 const DISK_THREADS_MAX: usize = 16;
 /// How often it is looked whether the certificate has changed.
@@ -60,11 +54,12 @@ pub(super) struct NetbootServers {
 }
 
 impl NetbootServers {
-    /// Starts what the configuration says, from the files to the ports; `None` where that is nothing.
+    /// Starts what the configuration says, from the files to the ports, for so many connections at a time; `None` where that is nothing.
     pub(super) fn start(
         config: &Config,
         site: &Arc<ArcSwap<Site>>,
         observe: impl Observe,
+        connections: usize,
     ) -> Result<Option<Self>, StartError> {
         let Some(path) = &config.netboot_dir else { return Ok(None) };
         let tree = Tree::open(path).map_err(|source| StartError::NetbootDirectory { path: path.clone(), source })?;
@@ -81,7 +76,7 @@ impl NetbootServers {
         let is_served = Box::new(move |mac| site.load().check_access(mac).is_ok());
         let netboot = Arc::new(Netboot::new(tree, is_served, observe, Arc::clone(&answers)));
         let servers = Servers { plain, encrypted, netboot, identity, path: path.clone() };
-        servers.start(answers).map(Some).map_err(StartError::Http)
+        servers.start(answers, connections).map(Some).map_err(StartError::Http)
     }
 
     /// Has the certificate read again, and the directory opened again: its path may name another one by now.
@@ -117,9 +112,10 @@ struct Servers {
 }
 
 impl Servers {
-    fn start(self, answers: Arc<netboot::Counters>) -> io::Result<NetbootServers> {
+    fn start(self, answers: Arc<netboot::Counters>, connections: usize) -> io::Result<NetbootServers> {
+        // A machine has its places, whether it speaks HTTP or HTTPS.
+        let occupancy = Occupancy::new(connections, CONNECTIONS_OF_ADDRESS);
         let connections = Arc::new(connection::Counters::default());
-        let limits = limits();
         let runtime = runtime()?;
         let handle = runtime.handle().clone();
         let (stop, reload) = <(Arc<Notify>, Arc<Notify>)>::default();
@@ -129,11 +125,13 @@ impl Servers {
         let _inside = handle.enter();
         let connections = || Arc::clone(&servers.connections);
         if let Some(listener) = self.plain {
-            serve(Server::new(PlainNetboot(Arc::clone(&self.netboot)), limits, connections()), listener)?;
+            let plain = PlainNetboot(Arc::clone(&self.netboot));
+            serve(Server::new(plain, occupancy.clone(), LIMITS, connections()), listener)?;
         }
         if let (Some(listener), Some(identity)) = (self.encrypted, &self.identity) {
-            let encrypted = TlsNetboot::new(Arc::clone(&self.netboot), identity.resolver());
-            serve(Server::new(encrypted.map_err(io::Error::other)?, limits, connections()), listener)?;
+            let encrypted =
+                TlsNetboot::new(Arc::clone(&self.netboot), identity.resolver()).map_err(io::Error::other)?;
+            serve(Server::new(encrypted, occupancy, LIMITS, connections()), listener)?;
         }
         let files = Files { netboot: self.netboot, path: self.path, identity: self.identity };
         tokio::spawn(keep_in_step(files, Arc::clone(&servers.reload)));
@@ -194,21 +192,4 @@ fn keep(runtime: Runtime, stop: Arc<Notify>) -> io::Result<JoinHandle<()>> {
         runtime.block_on(stop.notified());
         runtime.shutdown_timeout(END);
     })
-}
-
-/// As many connections as there are file descriptors for; as many of those as we may have.
-fn limits() -> Limits {
-    let limit = getrlimit(Resource::Nofile);
-    let needed = CONNECTIONS_MAX * DESCRIPTORS_OF_CONNECTION + DESCRIPTORS_OF_OTHERS;
-    let mut current = limit.current.unwrap_or(needed);
-    let wanted = needed.min(limit.maximum.unwrap_or(needed));
-    if current < wanted {
-        match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }) {
-            Ok(()) => current = wanted,
-            Err(error) => warn!(%error, limit = current, "the limit of file descriptors cannot be raised"),
-        }
-    }
-    let connections = current.saturating_sub(DESCRIPTORS_OF_OTHERS) / DESCRIPTORS_OF_CONNECTION;
-    let connections = usize::try_from(connections.clamp(16, CONNECTIONS_MAX)).unwrap_or(usize::MAX);
-    Limits { connections, connections_of_address: CONNECTIONS_OF_ADDRESS, header: PATIENCE, idle: PATIENCE }
 }

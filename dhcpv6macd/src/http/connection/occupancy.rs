@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The places of a server.
+/// The places of a server, or of several.
 #[derive(Clone, Debug)]
-pub(super) struct Occupancy(Arc<Places>);
+pub struct Occupancy(Arc<Places>);
 
 #[derive(Debug)]
 struct Places {
@@ -40,7 +40,9 @@ pub(super) struct Place {
 }
 
 impl Occupancy {
-    pub(super) fn new(max: usize, max_of_address: usize) -> Self {
+    /// So many connections at a time, and so many of those of one client's address.
+    #[must_use]
+    pub fn new(max: usize, max_of_address: usize) -> Self {
         Self(Arc::new(Places { taken: Mutex::default(), max, max_of_address }))
     }
 

@@ -7,12 +7,7 @@ use tokio::{
 
 use super::*;
 
-const LIMITS: Limits = Limits {
-    connections: 3,
-    connections_of_address: 2,
-    header: Duration::from_millis(300),
-    idle: Duration::from_millis(300),
-};
+const LIMITS: Limits = Limits { header: Duration::from_millis(300), idle: Duration::from_millis(300) };
 /// What a machine that is busy with something else may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -53,7 +48,7 @@ impl Scene {
         let listener = TcpListener::bind("[::1]:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let counters = Arc::new(Counters::default());
-        let server = Server::new(Letters, LIMITS, Arc::clone(&counters));
+        let server = Server::new(Letters, Occupancy::new(3, 2), LIMITS, Arc::clone(&counters));
         let server = tokio::spawn(async move { server.run(listener).await }).abort_handle();
         Self { address, counters, server }
     }
