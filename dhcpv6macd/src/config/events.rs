@@ -72,7 +72,6 @@ impl Texts<'_> {
     pub(super) fn stall_limits(&self) -> Result<StallLimits, ConfigError> {
         let set = self.optional("stalled-after", |text| list(text, limit))?.unwrap_or_default();
         let mut limits = StallLimits::default();
-        limits.serves_boot_files = self.is_said("netboot-dir");
         for (step, limit) in set {
             limits.set(step, limit);
         }

@@ -10,6 +10,7 @@ mod file;
 mod named_files;
 mod options;
 mod parse;
+mod ports;
 pub mod settings;
 pub mod table;
 mod time;

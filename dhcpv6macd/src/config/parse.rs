@@ -16,6 +16,7 @@ use super::{
     events::{self, Token},
     named_files::{CERTIFICATE, PRIVATE_KEY, check_directory, check_pem},
     options::{self, list},
+    ports,
     settings::{Origin, Settings},
     table::{SETTINGS, Setting},
     time::seconds,
@@ -41,7 +42,7 @@ impl Config {
         let base_address = given.required("base-address", parsed)?;
         let ipxe = given.ipxe()?;
         let tftp = given.required("tftp-listen-addr", tftp_address_or_off)?;
-        let config = Self {
+        let mut config = Self {
             boot: given.boot(base_address, &interface, &ipxe, tftp)?,
             interface,
             base_address,
@@ -75,6 +76,8 @@ impl Config {
             log_level: given.required("log-level", log_level)?,
         };
         given.check_ports(&config)?;
+        config.stall_limits.serves_ipxe = config.tftp.is_some();
+        config.stall_limits.serves_boot_files = config.serves_boot_files();
         Ok(config)
     }
 }
@@ -120,19 +123,10 @@ impl Texts<'_> {
         self.0.get(name).is_some_and(|given| given.origin != Origin::Default)
     }
 
-    /// Two servers cannot have one port.
     fn check_ports(&self, config: &Config) -> Result<(), ConfigError> {
-        let is_one_of_udp = config.tftp.is_some_and(|tftp| tftp.port() == config.dhcpv6_port);
-        for (one, other, is_one) in [
-            ("tftp-listen-addr", "dhcpv6-listen-port", is_one_of_udp),
-            ("https-listen-addr", "http-listen-addr", config.http.is_some() && config.http == config.https),
-        ] {
-            if is_one {
-                let (wrong, other) = if self.is_said(one) { (one, other) } else { (other, one) };
-                return Err(self.wrong(wrong, &format!("that is the port of {other} too; give one of them another")));
-            }
-        }
-        Ok(())
+        let Some([one, other]) = ports::given_twice(config) else { return Ok(()) };
+        let (wrong, other) = if self.is_said(one) { (one, other) } else { (other, one) };
+        Err(self.wrong(wrong, &format!("that is the port of {other} too; give one of them another")))
     }
 
     fn datapath(&self) -> Result<Datapath, ConfigError> {
@@ -457,6 +451,10 @@ mod tests {
         ] {
             assert_eq!(config(&[(name, text)]).map(drop), Err(error.to_owned()));
         }
+        let events = ("events-listen-addr", ":80");
+        assert!(config(&[events]).is_ok(), "nobody else listens there");
+        let refused = config(&[events, ("netboot-dir", "/")]).unwrap_err();
+        assert!(refused.contains("--events-listen-addr :80: that is the port of http-listen-addr too"), "{refused}");
     }
 
     #[test]

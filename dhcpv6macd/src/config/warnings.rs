@@ -18,6 +18,7 @@ const NO_TEMPLATE: &str =
     "there is no --http-boot-url-template: iPXE and UEFI HTTP boot are given an address, and nothing to boot";
 
 const NO_NETBOOT: &str = "there is a certificate and no --netboot-dir: HTTPS has nothing to serve, and is off";
+const NOWHERE: &str = "there is a --netboot-dir, and it is served nowhere: --http-listen-addr is off, and so is HTTPS, or has no certificate";
 
 impl Config {
     /// What can be meant, but hardly is. Looks into the directories that are named.
@@ -38,10 +39,18 @@ impl Config {
             (has_nothing, NO_IPXE),
             (leads_nowhere, NO_TEMPLATE),
             (self.tls.is_some() && self.netboot_dir.is_none(), NO_NETBOOT),
+            (self.netboot_dir.is_some() && !self.serves_boot_files(), NOWHERE),
         ]
         .into_iter()
         .filter_map(|(is_so, warning)| is_so.then_some(warning))
         .collect()
+    }
+
+    /// Are the files of `--netboot-dir` served anywhere?
+    #[must_use]
+    pub const fn serves_boot_files(&self) -> bool {
+        let is_somewhere = self.http.is_some() || self.https.is_some() && self.tls.is_some();
+        self.netboot_dir.is_some() && is_somewhere
     }
 
     fn has_ipxe(&self) -> bool {

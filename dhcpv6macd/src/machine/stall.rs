@@ -8,7 +8,9 @@ use crate::event::{Protocol, Step, TransferState};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StallLimits {
     limits: [Duration; Step::ALL.len()],
-    /// Is it this daemon that serves what boot URLs name? Where it is another, nobody sees whether a machine loads it.
+    /// Is it this daemon that serves iPXE? Where it is another, nobody sees whether a machine loads it.
+    pub serves_ipxe: bool,
+    /// And what boot URLs name?
     pub serves_boot_files: bool,
 }
 
@@ -22,7 +24,7 @@ impl Default for StallLimits {
                 Step::Init | Step::OsInit => 300,
             })
         });
-        Self { limits, serves_boot_files: false }
+        Self { limits, serves_ipxe: false, serves_boot_files: false }
     }
 }
 
@@ -63,7 +65,10 @@ impl StallLimits {
             // Nothing is known of a machine that has no more to do.
             Step::Init | Step::OsInit => None,
             Step::FirmwareInit => next("Advertise sent, no Request"),
-            Step::PointPxeToIpxeOverTftp => next("told where iPXE is, no TFTP request"),
+            Step::PointPxeToIpxeOverTftp if self.serves_ipxe => next("told where iPXE is, no TFTP request"),
+            Step::PointPxeToIpxeOverTftp => {
+                Some((self.of(Step::ServedIpxeOverTftp), "told where iPXE is, no message from it".to_owned()))
+            }
             Step::ServedIpxeOverTftp => next("iPXE loaded, no message from it"),
             Step::HttpBoot | Step::PointIpxeToHttpBoot if self.serves_boot_files => next("boot URL sent, no GET"),
             Step::HttpBoot | Step::PointIpxeToHttpBoot => self.no_system("boot URL sent"),

@@ -259,9 +259,13 @@ mod tests {
 
         fn look(&mut self, seconds: u64) {
             let mut limits = StallLimits::default();
-            limits.serves_boot_files = true;
+            (limits.serves_ipxe, limits.serves_boot_files) = (true, true);
+            self.look_by(&limits, seconds);
+        }
+
+        fn look_by(&mut self, limits: &StallLimits, seconds: u64) {
             let now = self.at(seconds);
-            self.timeline.look(&limits, now, &mut |event| self.told.push(event));
+            self.timeline.look(limits, now, &mut |event| self.told.push(event));
         }
 
         /// Names of what was told, with a mark on what is not kept.
@@ -378,6 +382,23 @@ mod tests {
         rack.step(1600, Step::OsInit);
         rack.look(100_000);
         assert!(!rack.timeline.is_stalled());
+    }
+
+    #[test]
+    fn who_loads_from_another_server_has_longer() {
+        let elsewhere = StallLimits::default();
+        for (step, limit, reason) in [
+            (Step::PointPxeToIpxeOverTftp, 60, "told where iPXE is, no message from it for 60 s"),
+            (Step::HttpBoot, 300, "boot URL sent, no operating system for 5 min"),
+            (Step::PointIpxeToHttpBoot, 300, "boot URL sent, no operating system for 5 min"),
+        ] {
+            let mut rack = Rack::new();
+            rack.step(0, step);
+            rack.look_by(&elsewhere, limit - 1);
+            assert!(!rack.timeline.is_stalled(), "{step:?}");
+            rack.look_by(&elsewhere, limit);
+            assert_eq!(rack.reason(), reason);
+        }
     }
 
     #[test]
