@@ -315,4 +315,5 @@ fn what_is_not_there_is_named_and_a_socket_serves_who_may_write_to_it() {
     let begun = Instant::now();
     scene.daemon(&["--events-listen-addr", socket]).stop().unwrap();
     assert!(begun.elapsed() < LIMIT);
+    assert!(!fs::exists(socket).unwrap(), "it is left behind");
 }

@@ -4,7 +4,7 @@ use std::{
     fs, io,
     net::TcpListener,
     os::unix::{fs::FileTypeExt as _, net::UnixListener},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -27,7 +27,18 @@ const LIMITS: Limits = Limits { header: Duration::from_secs(10), idle: Duration:
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket, which goes when that does.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // One that cannot be removed is in nobody's way: the next daemon replaces it.
+        drop(fs::remove_file(&self.0));
+    }
 }
 
 impl Listener {
@@ -37,7 +48,7 @@ impl Listener {
             EventsListen::Address(address) => listen("events-listen-addr", *address).map(Self::Tcp),
             EventsListen::Unix(path) => {
                 let at = |source| StartError::Socket { path: path.clone(), source };
-                unix(path).map(Self::Unix).map_err(at)
+                unix(path).map(|listener| Self::Unix(listener, SocketFile(path.clone()))).map_err(at)
             }
         }
     }
@@ -65,6 +76,7 @@ pub(super) struct EventsServer {
     counters: Arc<Counters>,
     thread: JoinHandle<()>,
     stop: oneshot::Sender<()>,
+    _socket: Option<SocketFile>,
 }
 
 impl EventsServer {
@@ -77,16 +89,21 @@ impl EventsServer {
         let server = Server::new(events, occupancy, LIMITS, Arc::clone(&counters));
         let (stop, stopped) = oneshot::channel::<()>();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        {
-            let _inside = runtime.enter();
-            match listener {
-                Listener::Tcp(listener) => serve(server, net::TcpListener::from_std(listener)?),
-                Listener::Unix(listener) => serve(server, net::UnixListener::from_std(listener)?),
+        let inside = runtime.enter();
+        let socket = match listener {
+            Listener::Tcp(listener) => {
+                serve(server, net::TcpListener::from_std(listener)?);
+                None
             }
-        }
+            Listener::Unix(listener, file) => {
+                serve(server, net::UnixListener::from_std(listener)?);
+                Some(file)
+            }
+        };
+        drop(inside);
         // Whoever is to stop drops the other end.
         let thread = thread::Builder::new().name("events".into()).spawn(move || drop(runtime.block_on(stopped)))?;
-        Ok(Self { counters, thread, stop })
+        Ok(Self { counters, thread, stop, _socket: socket })
     }
 
     /// What it counts.
