@@ -391,7 +391,7 @@ pub(super) mod tests {
             while read < 2 * BATCHES {
                 match place.read() {
                     Next::Nothing => std::thread::yield_now(),
-                    some => read += ids(&some).len(),
+                    some @ (Next::Events(_) | Next::Gone(_)) => read += ids(&some).len(),
                 }
             }
         });
