@@ -185,7 +185,7 @@ impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut event = serializer.serialize_struct("Event", 4)?;
         event.serialize_field("event", self.kind.name())?;
-        event.serialize_field("timestamp", &Shown(format_args!("{:.9}", self.time)))?;
+        event.serialize_field("timestamp", &Text(format_args!("{:.9}", self.time)))?;
         event.serialize_field("repeat_event", &self.is_repeated)?;
         event.serialize_field("detail", &self.detail)?;
         event.end()
@@ -196,7 +196,7 @@ impl Serialize for Event {
 impl Serialize for Change {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut change = serializer.serialize_map(Some(3))?;
-        change.serialize_entry("mac", &Shown(format_args!("{}", self.mac)))?;
+        change.serialize_entry("mac", &Text(format_args!("{}", self.mac)))?;
         change.serialize_entry("ipv6_address", &self.address)?;
         change.serialize_entry("event", &self.event)?;
         change.end()
@@ -204,9 +204,9 @@ impl Serialize for Change {
 }
 
 /// A text in JSON, without one in memory.
-pub(crate) struct Shown<'a>(pub(crate) fmt::Arguments<'a>);
+pub(crate) struct Text<'a>(pub(crate) fmt::Arguments<'a>);
 
-impl Serialize for Shown<'_> {
+impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }

@@ -38,12 +38,6 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// This moment.
-    #[must_use]
-    pub fn now() -> Self {
-        Self { instant: Instant::now(), time: Timestamp::now() }
-    }
-
     /// The same for one that is a little earlier.
     #[must_use]
     pub fn at(self, instant: Instant) -> Self {

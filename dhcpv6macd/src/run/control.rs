@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
@@ -72,9 +73,9 @@ impl Control {
         let [mut looks, mut publications, mut looks_at_all] = [LOOK, PUBLISH, LOOK_AT_ALL].map(every);
         loop {
             tokio::select! {
-                _ = looks.tick() => self.take(Moment::now()),
+                _ = looks.tick() => self.take(now()),
                 _ = publications.tick() => self.publish(),
-                _ = looks_at_all.tick() => self.look_at_all(Moment::now()),
+                _ = looks_at_all.tick() => self.look_at_all(now()),
                 question = self.publisher.question() => self.answer(question),
             }
         }
@@ -110,7 +111,7 @@ impl Control {
 
     /// Who hears this hears next what happens after it.
     fn answer(&mut self, question: Question) {
-        self.take(Moment::now());
+        self.take(now());
         self.publish();
         let next = self.publisher.next();
         let snapshot = match question.about {
@@ -190,7 +191,7 @@ impl Control {
 
     /// Takes what is left, and says what everybody has counted; what cannot be read is left out, and why is said.
     pub(super) fn stop(mut self) -> (Totals, Result<(), ServeError>) {
-        self.take(Moment::now());
+        self.take(now());
         let mut totals = Totals::default();
         let counted = self.count(&mut totals);
         (totals, counted)
@@ -203,6 +204,11 @@ impl Control {
         totals.add_each(self.publisher.each());
         self.meters.count(totals)
     }
+}
+
+/// This moment.
+fn now() -> Moment {
+    Moment { instant: Instant::now(), time: Timestamp::now() }
 }
 
 fn every(period: Duration) -> Interval {

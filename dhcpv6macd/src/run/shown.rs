@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{
-    event::Shown as Text,
+    event::Text,
     http::events::feed::Snapshot,
     machine::{Known, Machines},
     wire::MacAddr,
