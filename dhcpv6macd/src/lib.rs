@@ -32,6 +32,7 @@
 //! * [`tree`]: a directory whose files are served, and nothing outside of it.
 //! * [`interface`], [`netlink`]: what the interface has, and when that changes; [`local`]: the same as the workers see it.
 //! * [`privilege`]: what the process may do, asked before it does anything. [`log`]: where it tells what it does.
+//! * [`histogram`]: how long things take, counted in buckets.
 //! * [`replay`]: a capture through the same core, offline.
 //! * [`run`]: puts the rooms together, keeps what is answered from in step with the interface and the lists, ends on a signal.
 //!
@@ -48,6 +49,7 @@ pub mod cli;
 pub mod config;
 pub mod datapath;
 pub mod event;
+pub mod histogram;
 pub mod http;
 pub mod image;
 pub mod interface;

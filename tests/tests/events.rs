@@ -2,7 +2,9 @@
 #![cfg(test)]
 
 use std::{
+    collections::BTreeMap,
     fs,
+    net::UdpSocket,
     path::PathBuf,
     process::Command,
     thread,
@@ -79,7 +81,7 @@ impl Scene {
         let ipxe = |kind| message(kind).ipxe().ia_na(1, &[]);
         self.says(&ipxe(SOLICIT));
         self.says(&ipxe(REQUEST).for_us());
-        self.loads(&format!("http://[{BASE}1]/mac/{MACHINE}/boot.efi"));
+        self.loads(&boot_url());
         self.says(&message(SOLICIT).ia_na(2, &[]));
     }
 }
@@ -188,17 +190,6 @@ fn a_boot_is_told_step_by_step() {
     assert_eq!(json(&scene.rack.router, "/machines")[&mac], known);
     assert_eq!(names(known["Events"].as_array().unwrap()), BOOT);
     assert_eq!([&known["Mac"], &known["IPv6Address"]], [&mac, "2001:db8:0:1:0:5254:12:3456"]);
-    thread::sleep(Duration::from_millis(1200));
-    let metrics = curl(&scene.rack.router, &[&format!("{EVENTS}/metrics")]);
-    for line in [
-        "dhcpv6macd_receive_request_total 2",
-        "dhcpv6macd_tftp_complete_total 1",
-        "dhcpv6macd_drop_denied_mac_total 0",
-        "dhcpv6macd_machines{step=\"os_init\"} 1",
-        "dhcpv6macd_machines_stalled 0",
-    ] {
-        assert!(metrics.lines().any(|metric| metric == line), "{line} in {metrics}");
-    }
     let stopped = daemon.stop().unwrap();
     assert_eq!(stopped.counter("observation_dropped"), 0, "{stopped:?}");
 }
@@ -209,7 +200,7 @@ fn a_part_of_a_file_is_told_as_a_part() {
     let daemon = scene.daemon(&[]);
     let subscriber = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
     scene.says(&message(SOLICIT).http_boot().ia_na(1, &[]));
-    let url = format!("http://[{BASE}1]/mac/{MACHINE}/boot.efi");
+    let url = boot_url();
     let load = |range| curl(&scene.rack.machines[0], &["--output", "/dev/null", "--range", range, &url]);
     load("0-1023");
     let part = r#""state":"sending","sent_bytes":1024,"total_bytes":33554432}"#;
@@ -218,6 +209,116 @@ fn a_part_of_a_file_is_told_as_a_part() {
     let whole = r#""state":"complete","sent_bytes":33554432,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(whole)).unwrap();
     daemon.stop().unwrap();
+}
+
+/// What Prometheus reads.
+struct Metrics(String);
+
+impl Metrics {
+    fn read(host: &Host) -> Self {
+        Self(curl(host, &[&format!("{EVENTS}/metrics")]))
+    }
+
+    /// The value of a metric, with its labels.
+    fn value(&self, metric: &str) -> u64 {
+        let values = self.0.lines().filter_map(|line| line.strip_prefix("dhcpv6macd_")?.split_once(' '));
+        let [value] = values.filter(|(name, _)| *name == metric).map(|(_, value)| value).collect::<Vec<_>>()[..] else {
+            panic!("{metric} in {}", self.0)
+        };
+        value.parse().unwrap()
+    }
+
+    /// Every counter that is not zero, by the name that README and the log have for it.
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let counter = |line: &str| {
+            let (metric, count) = line.strip_prefix("dhcpv6macd_")?.split_once(' ')?;
+            let (name, labels) = metric.split_once("_total")?;
+            let label = labels.split_once("=\"").map_or("", |(_, label)| label.trim_end_matches("\"}"));
+            let separator = if label.is_empty() { "" } else { "_" };
+            Some((format!("{name}{separator}{label}"), count.parse().unwrap()))
+        };
+        self.0.lines().filter_map(counter).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Waits until a metric has this value.
+    fn wait_for(host: &Host, metric: &str, value: u64) -> Self {
+        let begun = Instant::now();
+        loop {
+            let metrics = Self::read(host);
+            if metrics.value(metric) == value {
+                return metrics;
+            }
+            assert!(begun.elapsed() < LIMIT, "{metric} is not {value} in {}", metrics.0);
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+#[test]
+fn what_is_counted_can_be_read_meanwhile_and_is_the_same_at_the_end() {
+    const README: &str = include_str!("../../README.md");
+    let mut scene = Scene::new();
+    let daemon = scene.daemon(&["--xdp-mode", "native"]);
+    let router = &scene.rack.router.clone();
+    let _subscriber = Subscriber::there(router, &[&format!("{EVENTS}/events")]);
+    scene.boots();
+
+    let metrics = Metrics::wait_for(router, "receive_total{message=\"solicit\"}", 3);
+    let steered = ["dhcpv6", "tftp"].map(|service| metrics.value(&format!("steer_total{{service=\"{service}\"}}")));
+    assert!(steered[0] == 5 && steered[1] >= 8, "{steered:?}");
+    let answered =
+        ["dhcpv6", "tftp"].map(|service| metrics.value(&format!("service_seconds_count{{service=\"{service}\"}}")));
+    assert_eq!(answered, steered);
+    assert_eq!(metrics.value("ring_received_total"), steered.iter().sum::<u64>());
+    for (metric, value) in [
+        ("ring_dropped_total", 0),
+        ("link_dropped_total", 0),
+        ("receive_total{message=\"request\"}", 2),
+        ("drop_total{reason=\"denied_mac\"}", 0),
+        ("tftp_complete_total", 1),
+        ("netboot_complete_total", 1),
+        ("netboot_transfer_seconds_count", 1),
+        ("machines{step=\"os_init\"}", 1),
+        ("machines_stalled", 0),
+        ("tftp_sessions", 0),
+        ("netboot_transfers", 0),
+        ("http_connections{server=\"netboot\"}", 0),
+        // Who asks is there too.
+        ("http_connections{server=\"events\"}", 2),
+        ("subscribers", 1),
+    ] {
+        assert_eq!(metrics.value(metric), value, "{metric} in {}", metrics.0);
+    }
+    let described = metrics.0.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    for (metric, _) in described.filter(|(_, kind)| *kind != "counter") {
+        assert!(README.contains(&format!("| `{metric}` |")), "{metric}");
+    }
+
+    let machine = &scene.rack.machines[0];
+    let slow = Subscriber::new(machine, &["--limit-rate", "1M", "--output", "/dev/null", &boot_url()]);
+    Metrics::wait_for(router, "netboot_transfers", 1);
+    let socket = machine.run(|| UdpSocket::bind("[::]:0")).unwrap().unwrap();
+    let server = format!("[{BASE}1]:69");
+    socket.send_to(format!("\0\x01{MACHINE}/ipxe.efi\0octet\0").as_bytes(), &server).unwrap();
+    let metrics = Metrics::wait_for(router, "tftp_sessions", 1);
+    assert_eq!(metrics.value("http_connections{server=\"netboot\"}"), 1);
+    socket.send_to(b"\0\x05\0\0enough\0", &server).unwrap();
+    drop(slow);
+    Metrics::wait_for(router, "netboot_transfers", 0);
+    let metrics = Metrics::wait_for(router, "tftp_sessions", 0);
+
+    let mut counters = metrics.counters();
+    let mut stopped = daemon.stop().unwrap().counters;
+    assert_eq!((counters["tftp_ended_by_client"], counters["netboot_disconnected"]), (1, 1), "{counters:?}");
+    // What is not for the daemon comes at any time.
+    for counters in [&mut counters, &mut stopped] {
+        counters.retain(|name, _| !name.starts_with("pass_"));
+    }
+    assert_eq!(counters, stopped);
+}
+
+fn boot_url() -> String {
+    format!("http://[{BASE}1]/mac/{MACHINE}/boot.efi")
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use dhcpv6macd::{
     config::table::SETTINGS,
+    datapath::worker::WorkerCounters,
     event::Step,
-    http::{connection, netboot},
+    http::{connection, events::feed::feed, netboot},
     respond::Reason,
+    tftp,
     wire::router::InvalidSolicitation,
 };
 use dhcpv6macd_ebpf::Verdict;
@@ -42,6 +44,16 @@ fn every_counter_of_http_is_told_of_and_no_other() {
     let counted = connections.each().chain(answers.each()).map(|(name, _)| name).collect();
     let differing: Vec<_> = named.symmetric_difference(&counted).collect();
     assert!(differing.is_empty(), "only in README.md, or only in the code: {differing:?}");
+}
+
+#[test]
+fn every_counter_of_workers_tftp_and_events_is_told_of() {
+    let named = named();
+    let (worker, tftp, (publisher, _)) = (WorkerCounters::default(), tftp::Counters::default(), feed(0));
+    let counted = worker.each().map(|(name, _)| name).into_iter();
+    let counted = counted.chain(tftp.each().chain(publisher.each()).map(|(name, _)| name));
+    let missing: Vec<_> = counted.filter(|name| !named.contains(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]

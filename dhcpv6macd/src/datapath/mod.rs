@@ -1,6 +1,6 @@
 //! Frames in and frames out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub mod classic_bpf;
 pub mod memory;
@@ -55,6 +55,9 @@ pub trait Answer {
     /// Transmits what is due at `now`, as far as there is room, and says when there is more: by then at the latest this is to be called
     /// again. `None` where only a frame brings more.
     fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant>;
+
+    /// What answers the frames of a batch is with the interface now, so long after the first of them was taken.
+    fn served(&mut self, _took: Duration) {}
 }
 
 /// A frame found no room.

@@ -149,7 +149,11 @@ impl<A: Answer> Worker<A> {
     }
 
     fn serve(&mut self, now: Instant) -> Served {
-        serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, now, &self.counters)
+        let served = serve_batch(&mut self.receive, &mut self.transmit, &mut self.answer, now, &self.counters);
+        if served.received > 0 {
+            self.answer.served(now.elapsed());
+        }
+        served
     }
 
     /// Who asked before the end is still answered; what takes longer is not waited for.

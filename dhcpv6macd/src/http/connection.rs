@@ -56,6 +56,8 @@ pub struct Limits {
 /// What became of connections, for all servers that count here.
 #[derive(Debug, Default)]
 pub struct Counters {
+    /// Connections that are open.
+    open: AtomicU64,
     accepted: AtomicU64,
     full: AtomicU64,
     full_for_address: AtomicU64,
@@ -67,6 +69,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// How many connections are open.
+    pub fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Every counter by its name.
     pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
         [
@@ -86,6 +93,23 @@ impl Counters {
 
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// An open connection is counted, until this is dropped.
+struct Open(Arc<Counters>);
+
+impl Open {
+    fn new(counters: &Arc<Counters>) -> Self {
+        count(&counters.accepted);
+        count(&counters.open);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Did the client let its time pass? hyper says so of headers, and what is watched of everything else.
@@ -212,11 +236,10 @@ impl<S> Server<S> {
             };
             match self.occupancy.enter(peer) {
                 Ok(place) => {
-                    count(&self.counters.accepted);
-                    let server = self.clone();
+                    let (server, open) = (self.clone(), Open::new(&self.counters));
                     connections.spawn(async move {
                         server.attend(stream, peer).await;
-                        drop(place);
+                        drop((place, open));
                     });
                 }
                 Err(Refused::Full) => count(&self.counters.full),

@@ -63,7 +63,7 @@ struct Counting<O> {
 
 impl<O: Observe> Observe for Counting<O> {
     fn observe(&self, observation: Observation) {
-        self.counters.end(observation.happening);
+        self.counters.transfer(&observation);
         self.observe.observe(observation);
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! * [`timeline`]: the steps of its boot. [`stall`]: where it stands still.
 //! * [`radar`]: do two machines have its MAC?
+//! * [`census`]: how many machines are where.
 
+mod census;
 mod finding;
 mod radar;
 mod stall;
@@ -13,6 +15,7 @@ use std::{collections::HashMap, net::Ipv6Addr, time::Instant};
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::{
+    census::Census,
     finding::{ConflictSign, Finding},
     stall::StallLimits,
     timeline::{EVENTS_MAX, Progress},
@@ -54,6 +57,7 @@ pub struct Machines {
     limits: StallLimits,
     max: usize,
     forgotten: u64,
+    census: Census,
 }
 
 #[derive(Debug)]
@@ -80,31 +84,32 @@ impl<'a> Known<'a> {
     pub fn events(&self) -> impl ExactSizeIterator<Item = &'a Event> + use<'a> {
         self.timeline.events()
     }
-
-    /// The step of its boot that it has taken last.
-    #[must_use]
-    pub const fn step(&self) -> Step {
-        self.timeline.step()
-    }
-
-    /// Does it stand still for longer than it should?
-    #[must_use]
-    pub const fn is_stalled(&self) -> bool {
-        self.timeline.is_stalled()
-    }
 }
 
 impl Machines {
     /// Room for so many, none of them known yet.
     #[must_use]
     pub fn new(max: usize, base_address: BaseAddress, limits: StallLimits) -> Self {
-        Self { machines: HashMap::new(), base_address, limits, max: max.max(1), forgotten: 0 }
+        Self {
+            machines: HashMap::new(),
+            base_address,
+            limits,
+            max: max.max(1),
+            forgotten: 0,
+            census: Census::default(),
+        }
     }
 
     /// How many had to go.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         self.forgotten
+    }
+
+    /// How many are where.
+    #[must_use]
+    pub const fn census(&self) -> &Census {
+        &self.census
     }
 
     /// How many are known.
@@ -146,10 +151,14 @@ impl Machines {
         }
         let (mac, address) = (seen.mac, self.base_address.address_of(seen.mac));
         let mut tell = |event| tell(Change { mac, address, event });
-        let machine = self.machines.entry(mac).or_insert_with(|| Box::new(Machine::new(now, &mut tell)));
+        let machine = self.machines.entry(mac).or_insert_with(|| {
+            let machine = Machine::new(now, &mut tell);
+            self.census.enter(&machine.timeline);
+            Box::new(machine)
+        });
         machine.seen = now.instant;
         if let Some(step) = step_of(seen) {
-            machine.timeline.step_to(step, now, &mut tell);
+            self.census.follow(&mut machine.timeline, |timeline| timeline.step_to(step, now, &mut tell));
         }
         let findings = [machine.conflict(seen, now.instant), machine.foreign_mac(seen)];
         for finding in findings.iter().flatten() {
@@ -163,14 +172,16 @@ impl Machines {
         let address = self.base_address.address_of(mac);
         let Some(machine) = self.machines.get_mut(&mac) else { return };
         machine.seen = now.instant;
-        machine.timeline.progress(progress, now, &mut |event| tell(Change { mac, address, event }));
+        let tell = &mut |event| tell(Change { mac, address, event });
+        self.census.follow(&mut machine.timeline, |timeline| timeline.progress(progress, now, tell));
     }
 
     /// Looks which machines stand still.
     pub fn look(&mut self, now: Moment, tell: &mut dyn FnMut(Change)) {
         for (&mac, machine) in &mut self.machines {
             let address = self.base_address.address_of(mac);
-            machine.timeline.look(&self.limits, now, &mut |event| tell(Change { mac, address, event }));
+            let tell = &mut |event| tell(Change { mac, address, event });
+            self.census.follow(&mut machine.timeline, |timeline| timeline.look(&self.limits, now, tell));
         }
     }
 
@@ -183,7 +194,10 @@ impl Machines {
         let mut left = quarter + 1;
         self.machines.retain(|_, machine| {
             let goes = left > 0 && machine.seen <= limit;
-            left -= usize::from(goes);
+            if goes {
+                left -= 1;
+                self.census.leave(&machine.timeline);
+            }
             !goes
         });
         self.forgotten += (quarter + 1 - left) as u64;
@@ -235,7 +249,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::policy::BootStage;
+    use crate::{
+        event::{Protocol, TransferState},
+        policy::BootStage,
+    };
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
     const ONE: &[u8] = b"\0\x04the-first-uuid--";
@@ -327,6 +344,35 @@ mod tests {
             assert_eq!(observe(&mut machines, &seen(MacAddr([2, 0, 0, 0, 0, number]), BootStage::Pxe, ONE), now), []);
         }
         assert_eq!((machines.machines.len(), machines.forgotten()), (6, 3));
+    }
+
+    /// The same as the census, by looking at all.
+    fn counted(machines: &Machines) -> Census {
+        let mut census = Census::default();
+        machines.machines.values().for_each(|machine| census.enter(&machine.timeline));
+        census
+    }
+
+    #[test]
+    fn the_census_is_what_looking_at_all_brings() {
+        let mut machines = machines(20);
+        let begun = Instant::now();
+        let stages = [BootStage::Pxe, BootStage::Ipxe, BootStage::Other];
+        for number in 0..100_u8 {
+            let (mac, instant) = (MacAddr([2, 0, 0, 0, 0, number % 30]), begun + Duration::from_secs(number.into()));
+            let now = Moment { instant, time: Timestamp::UNIX_EPOCH };
+            observe(&mut machines, &seen(mac, stages[usize::from(number) % 3], ONE), instant);
+            let (protocol, state) = (Protocol::Http, TransferState::Sending);
+            let progress = Progress { protocol, file_name: "", begun: instant, state, sent: 1, total: 2, error: None };
+            if number % 4 == 0 {
+                machines.progress(mac, &progress, now, &mut |_| {});
+            }
+            machines.look(now, &mut |_| {});
+            assert_eq!(machines.census(), &counted(&machines));
+        }
+        assert!(machines.forgotten() > 0 && machines.census().stalled() > 0, "{:?}", machines.census());
+        let in_use = machines.census().steps().filter(|(_, count)| *count > 0).count();
+        assert!(in_use >= 3, "{:?}", machines.census());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The servers under a worker: they answer from what the interface and the policy are at this moment.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,11 +35,19 @@ struct Servers {
     tftp: Tftp,
     files: WorkerFiles,
     observer: Observer,
+    answered: Answered,
+}
+
+/// What was answered since the last batch.
+#[derive(Clone, Copy, Default)]
+struct Answered {
+    dhcpv6: u64,
+    tftp: u64,
 }
 
 impl Answerer {
     pub(super) fn new(site: Arc<ArcSwap<Site>>, tftp: Tftp, files: WorkerFiles, observer: Observer) -> Self {
-        let servers = Servers { responder: Responder::default(), tftp, files, observer };
+        let servers = Servers { responder: Responder::default(), tftp, files, observer, answered: Answered::default() };
         let live = Arc::new(Live::new(servers.counters()));
         Self { site: Cache::new(site), servers, live, show: None }
     }
@@ -50,7 +59,7 @@ impl Answerer {
 
     /// Shows what was counted.
     pub(super) fn show_all(&self) {
-        self.live.show(self.servers.counters());
+        self.live.show(self.servers.counters(), self.servers.tftp.sessions());
     }
 
     /// Shows it where it is time.
@@ -86,6 +95,16 @@ impl Answer for Answerer {
         }
         [due, self.show].into_iter().flatten().min()
     }
+
+    fn served(&mut self, took: Duration) {
+        let Answered { dhcpv6, tftp } = mem::take(&mut self.servers.answered);
+        if dhcpv6 > 0 {
+            self.live.dhcpv6.add_alone(took, dhcpv6);
+        }
+        if tftp > 0 {
+            self.live.tftp.add_alone(took, tftp);
+        }
+    }
 }
 
 impl Servers {
@@ -110,6 +129,7 @@ impl Servers {
             let observation = answered.reply.observation();
             self.files.note(observation.mac, answered.reply.architectures());
             self.observer.tell(&observation, now);
+            self.answered.dhcpv6 += 1;
             Some(answered.length)
         });
         Ok(())
@@ -125,7 +145,10 @@ impl Servers {
         let observe = &mut |seen| self.observer.tell_transfer(seen, now);
         let mut scene = Scene { site, files: &mut self.files.at(site), observe, now };
         match self.tftp.take(datagram, &mut scene, transmit) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.answered.tftp += 1;
+                Ok(())
+            }
             Err(Unanswered::Full) => Err(Full),
             Err(Unanswered::Dropped(reason)) => {
                 self.responder.dropped(reason);

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::{
     ServeError,
     meters::Meters,
-    metrics::metrics,
+    metrics::Measured,
     observe::{Observations, Seen},
     shown::Shown,
     totals::Totals,
@@ -124,12 +124,16 @@ impl Control {
     }
 
     fn metrics(&self) -> String {
-        let mut totals = Totals::default();
-        if let Err(error) = self.count(&mut totals) {
+        let mut measured = Measured {
+            machines: self.machines.census().clone(),
+            subscribers: self.publisher.subscribers(),
+            ..self.meters.measure()
+        };
+        if let Err(error) = self.count(&mut measured.totals) {
             warn!("{error}");
         }
         // A text takes everything.
-        metrics(&totals, &self.machines).unwrap_or_default()
+        measured.text().unwrap_or_default()
     }
 
     fn take_message(&mut self, seen: &Observation<'_>, now: Moment) {

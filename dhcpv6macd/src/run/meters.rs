@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use super::{ServeError, advertise, live::LiveCounters, source::SteeringMeter, totals::Totals};
+use super::{ServeError, advertise, live::LiveCounters, metrics::Measured, source::SteeringMeter, totals::Totals};
 use crate::{
     datapath::ring::{ReceiveRing, RingMeter},
     http::{connection, netboot},
@@ -24,6 +24,21 @@ pub(super) struct Meters {
 }
 
 impl Meters {
+    /// What goes up and down, and how long things take.
+    pub(super) fn measure(&self) -> Measured {
+        let netboot = self.netboot.iter().map(|(connections, _)| ("netboot", connections));
+        let servers = netboot.chain(self.events.iter().map(|connections| ("events", connections)));
+        let answers = self.netboot.as_ref().map(|(_, answers)| answers);
+        Measured {
+            sessions: self.workers.sessions(),
+            transfers: answers.map_or(0, |answers| answers.under_way()),
+            connections: servers.map(|(server, connections)| (server, connections.open())).collect(),
+            service_times: self.workers.service_times().into(),
+            transfer_times: answers.map(|answers| answers.times()),
+            ..Measured::default()
+        }
+    }
+
     /// Reads what would be lost otherwise: to be called now and then.
     pub(super) fn keep_up(&self) -> Result<(), ServeError> {
         self.rings.count(&mut Totals::default()).map_err(ServeError::RingCounters)

@@ -170,6 +170,12 @@ impl Tftp {
         &self.counters
     }
 
+    /// How many sessions there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.table.len()
+    }
+
     /// Takes a packet in. What follows from it [goes out](Self::resume) afterwards, but for a refusal, which goes out at once.
     ///
     /// # Errors

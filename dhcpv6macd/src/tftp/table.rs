@@ -119,6 +119,11 @@ impl Table {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
     /// The session has something to send.
     pub(super) fn make_ready(&mut self, number: u32) {
         if let Some(slot) = self.slots.get_mut(number as usize)

@@ -1,10 +1,19 @@
 //! What is counted of netboot, and said of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use hyper::StatusCode;
 
-use crate::http::transfer::{Failure, Happening};
+use crate::{
+    histogram::{Counted, Histogram},
+    http::transfer::{Failure, Happening, Observation},
+};
+
+/// As far as the first bucket of a transfer's time reaches.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What a request is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +86,25 @@ impl Answer {
 }
 
 /// What requests were answered with, and what became of the files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
     answers: [AtomicU64; Answer::ALL.len()],
+    /// Files that are on their way.
+    under_way: AtomicU64,
+    /// How long those took that were sent whole.
+    times: Histogram,
     complete: AtomicU64,
     disconnected: AtomicU64,
     changed: AtomicU64,
     unreadable: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let (answers, times) = (Default::default(), Histogram::new(SHORTEST));
+        let [under_way, complete, disconnected, changed, unreadable] = Default::default();
+        Self { answers, under_way, times, complete, disconnected, changed, unreadable }
+    }
 }
 
 impl Counters {
@@ -93,16 +114,34 @@ impl Counters {
         }
     }
 
-    /// Counts a transfer at its end.
-    pub(super) fn end(&self, happening: Happening) {
-        let counter = match happening {
-            Happening::Begun | Happening::Sending { .. } => return,
-            Happening::Complete { .. } => &self.complete,
+    /// Counts a transfer at its beginning and at its end.
+    pub(super) fn transfer(&self, observation: &Observation) {
+        let counter = match observation.happening {
+            Happening::Begun => {
+                self.under_way.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            Happening::Sending { .. } => return,
+            Happening::Complete { .. } => {
+                self.times.add(observation.begun.elapsed());
+                &self.complete
+            }
             Happening::Failed { why: Failure::Disconnected, .. } => &self.disconnected,
             Happening::Failed { why: Failure::Changed, .. } => &self.changed,
             Happening::Failed { why: Failure::Unreadable, .. } => &self.unreadable,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many files and parts are on their way.
+    pub fn under_way(&self) -> u64 {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// How long files and parts took that were sent whole: from the request to when the last of them was with the kernel, or encrypted.
+    pub fn times(&self) -> Counted {
+        Counted::read([&self.times])
     }
 
     /// Every counter by its name.
