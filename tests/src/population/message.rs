@@ -38,8 +38,31 @@ pub(super) const IPXE_OPTIONS: &[u8] = b"\0\x06\0\x08\0\x3b\0\x3c\0\x17\0\x10\0\
 \0\x10\0\x26\0\0\x01\x57\0\x20PXEClient:Arch:00007:UNDI:003000\0\x0f\0\x06\0\x04iPXE";
 /// The same without the user class: it is UEFI PXE.
 pub(super) const PXE_OPTIONS: &[u8] = IPXE_OPTIONS.split_at(IPXE_OPTIONS.len() - 10).0;
+/// The same without network boot: Option Request for DNS servers and domain search list.
+pub(super) const SYSTEM_OPTIONS: &[u8] = b"\0\x06\0\x04\0\x17\0\x18";
 /// T1, T2 and lifetimes in a message of a client that leaves them to the server.
 const UP_TO_THE_SERVER: u32 = u32::MAX;
+
+/// A stage of a machine's boot that asks for an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// UEFI PXE.
+    Pxe,
+    /// iPXE.
+    Ipxe,
+    /// The operating system, which says nothing of booting.
+    System,
+}
+
+impl Stage {
+    pub(super) const fn options(self) -> &'static [u8] {
+        match self {
+            Self::Pxe => PXE_OPTIONS,
+            Self::Ipxe => IPXE_OPTIONS,
+            Self::System => SYSTEM_OPTIONS,
+        }
+    }
+}
 
 /// What every message starts with; the same offsets in both.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

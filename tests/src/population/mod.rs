@@ -20,6 +20,7 @@ mod samples;
 pub use self::{
     histogram::Histogram,
     machine::mac_of,
+    message::Stage,
     outcome::{Fault, Outcome},
     port::{Port, Wait},
     run::{Arrivals, Counterpart, Goal, Load, Population},

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::golden::{Answer, Association, Envelope};
 
+/// Code of the Boot File URL (RFC 5970 section 3.1).
+const BOOT_FILE_URL: u16 = 59;
+
 /// What the decoders found.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -36,6 +39,17 @@ pub fn check(population: &Population, base: BaseAddress) -> Findings {
         }
     }
     findings
+}
+
+/// The boot URL in each machine's first Reply, as far as there is one.
+#[must_use]
+pub fn boot_urls(population: &Population) -> Vec<Option<String>> {
+    let url_of = |machine| {
+        let answer = Answer::read(population.samples.get(machine, Step::Request)?).ok()?;
+        let (_, url) = answer.others.into_iter().find(|(code, _)| *code == BOOT_FILE_URL)?;
+        String::from_utf8(url).ok()
+    };
+    (0..population.size()).map(url_of).collect()
 }
 
 /// Has the machine both answers? What it has is right.
@@ -71,7 +85,7 @@ mod tests {
     use super::*;
     use crate::{
         golden::{decode, open},
-        population::message::{IPXE_OPTIONS, Messages, PXE_OPTIONS},
+        population::message::{IPXE_OPTIONS, Messages, PXE_OPTIONS, SYSTEM_OPTIONS},
     };
 
     const NUMBER: u32 = 0x12_3456;
@@ -99,6 +113,8 @@ mod tests {
             (IPXE_OPTIONS, Step::Request, MessageType::Request, &[1, 2, 3, 6, 8, 15, 16, 61, 62]),
             (PXE_OPTIONS, Step::Solicit, MessageType::Solicit, &[1, 3, 6, 8, 16, 61, 62]),
             (PXE_OPTIONS, Step::Request, MessageType::Request, &[1, 2, 3, 6, 8, 16, 61, 62]),
+            (SYSTEM_OPTIONS, Step::Solicit, MessageType::Solicit, &[1, 3, 6, 8]),
+            (SYSTEM_OPTIONS, Step::Request, MessageType::Request, &[1, 2, 3, 6, 8]),
         ] {
             let frame = written(stage, step);
             let message = read(&frame);

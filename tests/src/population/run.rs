@@ -13,7 +13,7 @@ use dhcpv6macd::{
 use super::{
     Fault, Outcome, Port, Wait,
     machine::{Asking, MACHINES_MAX, Step, mac_of, number_of},
-    message::{ADVERTISE, CLIENT_PORT, IPXE_OPTIONS, Messages, PXE_OPTIONS, REPLY},
+    message::{ADVERTISE, CLIENT_PORT, Messages, REPLY, Stage},
     received::Received,
     samples::Samples,
 };
@@ -78,14 +78,14 @@ pub struct Population {
 }
 
 impl Population {
-    /// `count` machines, 2^24 at most, that will talk to this counterpart.
+    /// `count` machines in iPXE, 2^24 at most, that will talk to this counterpart.
     #[must_use]
     pub fn new(count: usize, counterpart: Counterpart) -> Self {
         let count = count.min(MACHINES_MAX);
         Self {
             counterpart,
             machines: vec![None; count],
-            messages: Messages::new(IPXE_OPTIONS),
+            messages: Messages::new(Stage::Ipxe.options()),
             samples: Samples::new(count),
             next: 0,
             messages_written: 0,
@@ -94,8 +94,15 @@ impl Population {
 
     /// The same machines, in UEFI PXE instead of in iPXE.
     #[must_use]
-    pub fn in_pxe(self) -> Self {
-        Self { messages: Messages::new(PXE_OPTIONS), ..self }
+    pub fn in_pxe(mut self) -> Self {
+        self.enter(Stage::Pxe);
+        self
+    }
+
+    /// Lets all machines enter another stage of their boot, in which nothing was heard yet.
+    pub fn enter(&mut self, stage: Stage) {
+        self.messages = Messages::new(stage.options());
+        self.samples = Samples::new(self.size());
     }
 
     /// How many machines there are.

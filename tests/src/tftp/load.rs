@@ -15,7 +15,6 @@ use fastrand::Rng;
 use super::{
     Fault, Outcome, SERVER_PORT, Terms,
     frame::{Peer, Received},
-    packet,
     session::{Session, Step, Wanted},
 };
 use crate::population::{Port, Wait, mac_of, number_of};
@@ -70,18 +69,19 @@ pub struct Server {
 #[derive(Debug)]
 pub struct Clients {
     server: Server,
-    name: String,
+    /// The file, as each of them calls it.
+    names: Vec<String>,
     wanted: Wanted,
     sessions: Vec<Option<Session>>,
     begun: u32,
 }
 
 impl Clients {
-    /// `count` machines that will read the file of this name from this server, and expect these bytes.
+    /// A machine for each of these names, that will read the file of that name from this server, and expect these bytes.
     #[must_use]
-    pub fn new(count: usize, server: Server, name: &str, file: Vec<u8>) -> Self {
-        let wanted = Wanted { file, terms: Terms::PLAIN, request: Vec::new() };
-        Self { server, name: name.to_owned(), wanted, sessions: vec![None; count], begun: 0 }
+    pub fn new(server: Server, names: Vec<String>, file: Vec<u8>) -> Self {
+        let wanted = Wanted { file, terms: Terms::PLAIN };
+        Self { server, sessions: vec![None; names.len()], names, wanted, begun: 0 }
     }
 
     /// [Drives](Self::drive) the machines through the rings of a port.
@@ -89,11 +89,11 @@ impl Clients {
     /// # Errors
     ///
     /// Where the port fails.
-    pub fn drive_at(&mut self, port: &mut Port, load: Load) -> io::Result<Outcome> {
-        self.drive(&mut port.receive, &mut port.transmit, load)
+    pub fn drive_at(&mut self, port: &mut Port, load: Load, progress: impl FnMut(&Outcome)) -> io::Result<Outcome> {
+        self.drive(&mut port.receive, &mut port.transmit, load, progress)
     }
 
-    /// Lets the machines read until the goal is reached; what is under way then is abandoned.
+    /// Lets the machines read until the goal is reached; what is under way then is abandoned. `progress` is told now and then.
     ///
     /// # Errors
     ///
@@ -103,15 +103,16 @@ impl Clients {
         receive: &mut (impl Receive + Wait),
         transmit: &mut impl Transmit,
         load: Load,
+        mut progress: impl FnMut(&Outcome),
     ) -> io::Result<Outcome> {
         self.wanted.terms = load.terms;
-        self.wanted.request = packet::request(&self.name, load.terms);
         let mut run = Run::new(self, transmit, load);
         loop {
             let received = receive.receive(BATCH, |frame| run.take(frame));
             let begun = if received < BATCH { run.fill() } else { 0 };
             run.transmit.flush();
             let quiet = run.look_at_the_clock(received > 0 || begun > 0);
+            progress(&run.outcome);
             if run.is_over() {
                 return Ok(run.finish());
             }
@@ -244,11 +245,11 @@ impl<'a, T: Transmit> Run<'a, T> {
         if !self.transmit.has_room(1) {
             self.transmit.flush();
         }
-        let Clients { sessions, wanted, .. } = &mut *self.clients;
-        if let Some(Some(session)) = sessions.get(number)
+        let Clients { sessions, wanted, names, .. } = &mut *self.clients;
+        if let (Some(Some(session)), Some(name)) = (sessions.get(number), names.get(number))
             && self.transmit.has_room(1)
         {
-            self.transmit.transmit(|frame| session.write(wanted, frame));
+            self.transmit.transmit(|frame| session.write(name, wanted.terms, frame));
         }
     }
 
@@ -409,7 +410,8 @@ mod tests {
         let wire = Wire::default();
         let mut say =
             Say { memory: MemoryTransmit::new(8, 1514), wire: Rc::clone(&wire), server: Bare::new(served, BLOCK_SIZE) };
-        Clients::new(clients, server, "file", expected).drive(&mut Hear(wire), &mut say, load).unwrap()
+        let names = vec!["file".to_owned(); clients];
+        Clients::new(server, names, expected).drive(&mut Hear(wire), &mut say, load, |_| {}).unwrap()
     }
 
     fn file() -> Vec<u8> {

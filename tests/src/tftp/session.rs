@@ -20,8 +20,6 @@ pub(super) struct Wanted {
     /// What every byte is compared to.
     pub(super) file: Vec<u8>,
     pub(super) terms: Terms,
-    /// RRQ, whole.
-    pub(super) request: Vec<u8>,
 }
 
 /// What a client does next.
@@ -83,11 +81,11 @@ impl Session {
         }
     }
 
-    /// Writes what is to be said into a frame.
-    pub(super) fn write(&self, wanted: &Wanted, frame: &mut [u8]) -> Option<usize> {
+    /// Writes what is to be said into a frame; it asks for the file of this name on these terms.
+    pub(super) fn write(&self, name: &str, terms: Terms, frame: &mut [u8]) -> Option<usize> {
         let mut write = |payload: &[u8]| frame::write(frame, &self.client, &self.server, payload);
         match self.saying {
-            Saying::Request => write(&wanted.request),
+            Saying::Request => write(&packet::request(name, terms)),
             Saying::Acknowledgement(block) => write(&packet::acknowledgement(block)),
             Saying::Farewell => write(&packet::farewell()),
         }
@@ -208,7 +206,7 @@ mod tests {
     impl Scene {
         fn new(length: usize) -> Self {
             let file = (0..251).cycle().take(length).collect();
-            let wanted = Wanted { file, terms: WISH, request: packet::request("file", WISH) };
+            let wanted = Wanted { file, terms: WISH };
             let now = Instant::now();
             Self { wanted, session: Session::new(peer(1, 5000), peer(2, packet::SERVER_PORT), now), now }
         }
@@ -236,7 +234,7 @@ mod tests {
 
         fn says(&self) -> Vec<u8> {
             let mut frame = [0; 200];
-            let length = self.session.write(&self.wanted, &mut frame).unwrap();
+            let length = self.session.write("file", WISH, &mut frame).unwrap();
             let received = Received::read(&frame[..length]).unwrap();
             assert_eq!(received.from, peer(1, 5000));
             assert_eq!(received.to.port, self.session.server.port);
@@ -325,7 +323,7 @@ mod tests {
             assert_eq!(scene.session.check(scene.now), Step::Wait);
             scene.now += RETRANSMIT_AFTER;
             steps.push(scene.session.check(scene.now));
-            assert_eq!(scene.says(), scene.wanted.request);
+            assert_eq!(scene.says(), packet::request("file", WISH));
         }
         assert_eq!(steps.pop(), Some(Step::Fail(Fault::Silence)));
         assert!(steps.into_iter().all(|step| step == Step::Say));

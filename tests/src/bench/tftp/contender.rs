@@ -144,7 +144,7 @@ impl Contender {
         let account = Account::of(server.pid())?;
         let interface = rack.index_of(MACHINE_INTERFACE)?;
         let port = rack.run(|| Port::open(interface, MTU))?.context("cannot open the machines' rings")?;
-        let clients = Clients::new(CLIENTS_MAX, Asked { mac: ROUTER_MAC, base }, NAME, file);
+        let clients = Clients::new(Asked { mac: ROUTER_MAC, base }, vec![NAME.to_owned(); CLIENTS_MAX], file);
         Ok(Self { kind, server, account, port, clients, _files: files })
     }
 
@@ -158,7 +158,7 @@ impl Contender {
             |contender: &Self| Ok::<_, anyhow::Error>((contender.account.executed()?, Spent::by_this_thread()?));
         let is_lasting = matches!(load.goal, Goal::Lasting(_));
         let (server_before, client_before) = spent(self)?;
-        let outcome = self.clients.drive_at(&mut self.port, load).with_context(|| self.last_words())?;
+        let outcome = self.clients.drive_at(&mut self.port, load, |_| {}).with_context(|| self.last_words())?;
         let (server, client) = spent(self)?;
         if let Some((mac, fault @ (Fault::Block(_) | Fault::Options))) = &outcome.first_failed {
             bail!("the {} is wrong: {mac} {fault}", self.kind);
