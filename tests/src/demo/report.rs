@@ -7,22 +7,23 @@ use std::{
 
 use dhcpv6macd::policy::BaseAddress;
 
+use super::boot::Boot;
 use crate::{
-    lab::{Mode, Stopped},
-    population::{Outcome, mac_of, oracle::Findings},
-    table::Table,
+    lab::Stopped,
+    population::mac_of,
+    table::{Table, grouped},
 };
 
-/// Most machines that are named one by one.
-const NAMED_MAX: usize = 10;
+/// Most faults that are told one by one.
+const TOLD_MAX: usize = 10;
 
 /// What the columns mean.
 const LEGEND: &str = "\
-time             from the first Solicit to the last Reply
-p50, p99         of a machine's four messages
-steered, passed  frames that XDP gave to the daemon, and left to the kernel
-dropped          frames that the daemon did not answer, each for a counted reason
-again            messages that a machine sent again after a second";
+booted    machines in their operating systems, each step of theirs told in order and once
+time      from the first Solicit to the last event
+p50, p99  of the four messages of DHCPv6 in a stage
+again     messages and packets that a machine sent again after a second
+dropped   frames that the daemon did not answer, each for a counted reason, as it says at its end";
 
 /// What happened in one mode.
 #[derive(Debug)]
@@ -30,72 +31,63 @@ pub(super) struct Report {
     /// How frames reached the daemon, in its own words.
     pub(super) datapath: String,
     pub(super) machines: usize,
-    pub(super) outcome: Outcome,
-    pub(super) findings: Findings,
-    pub(super) stopped: Stopped,
+    pub(super) boot: Boot,
+    /// The daemon's own account, where it has ended.
+    pub(super) stopped: Option<Stopped>,
 }
 
 impl Report {
-    /// Has every machine exactly its address?
+    /// Has every machine booted as it should?
     pub(super) fn is_right(&self) -> bool {
-        self.findings.right == self.machines && self.outcome.wrong == 0 && self.outcome.unanswered == 0
+        self.boot.booted == self.machines as u64 && self.boot.faults.is_empty()
     }
 
-    /// Frames that the steering program counted under names that begin like this; `None` where there is no such program.
-    fn steering(&self, mode: Mode, prefix: &str) -> Option<u64> {
-        (mode != Mode::Packet).then(|| self.counted(|name| name.starts_with(prefix)))
-    }
-
-    fn counted(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        self.stopped.counters.iter().filter(|(name, _)| wanted(name)).map(|(_, count)| count).sum()
+    /// Frames that were not answered.
+    fn dropped(&self) -> Option<u64> {
+        let counters = &self.stopped.as_ref()?.counters;
+        Some(counters.iter().filter(|(name, _)| name.contains("drop")).map(|(_, count)| count).sum())
     }
 }
 
-/// Writes the table, and who has not got what it should.
-pub(super) fn write(
-    out: &mut impl Write,
-    reports: &[(Mode, Report)],
-    base: BaseAddress,
-    machines: u32,
-) -> io::Result<()> {
-    let heading = ["mode", "answered", "time", "p50", "p99", "steered", "passed", "dropped", "again"];
-    let mut table = Table::new(heading);
-    for (mode, report) in reports {
-        let outcome = &report.outcome;
+/// Writes the table, and what is not as it should be.
+pub(super) fn write(out: &mut impl Write, reports: &[Report], base: BaseAddress, machines: u32) -> io::Result<()> {
+    let mut table =
+        Table::new(["mode", "booted", "time", "p50", "p99", "TFTP MB/s", "HTTP MB/s", "events", "again", "dropped"]);
+    for report in reports {
+        let Boot { booted, asked, tftp, http, events, elapsed, .. } = &report.boot;
         table.row([
             report.datapath.clone(),
-            outcome.exchanges.to_string(),
-            time(Some(outcome.elapsed)),
-            time(outcome.latency.quantile(500)),
-            time(outcome.latency.quantile(990)),
-            count(report.steering(*mode, "steer_")),
-            count(report.steering(*mode, "pass_")),
-            report.counted(|name| name.contains("drop")).to_string(),
-            outcome.retransmissions.to_string(),
+            booted.to_string(),
+            time(Some(*elapsed)),
+            time(asked.latency.quantile(500)),
+            time(asked.latency.quantile(990)),
+            grouped(tftp.rate() / 1e6),
+            grouped(http.rate() / 1e6),
+            events.to_string(),
+            (asked.retransmissions + tftp.retransmissions).to_string(),
+            report.dropped().map_or_else(|| "-".into(), |count| count.to_string()),
         ]);
     }
     writeln!(out, "\n{table}\n{LEGEND}\n")?;
-    if reports.iter().all(|(_, report)| report.is_right()) {
+    if reports.iter().all(Report::is_right) {
         let mac = mac_of(machines.saturating_sub(1));
-        writeln!(out, "Every machine has exactly its address, as two other decoders read it too.")?;
+        writeln!(
+            out,
+            "Every machine has booted, with exactly its address in each stage, as two other decoders read it too."
+        )?;
         return writeln!(out, "The last one, {mac}, has {}.", base.address_of(mac));
     }
-    reports.iter().filter(|(_, report)| !report.is_right()).try_for_each(|(mode, report)| complain(out, *mode, report))
+    reports.iter().filter(|report| !report.is_right()).try_for_each(|report| complain(out, report))
 }
 
-fn complain(out: &mut impl Write, mode: Mode, report: &Report) -> io::Result<()> {
-    let Report { findings, outcome, .. } = report;
-    let unanswered = findings.unanswered.iter().map(|mac| (mac, "not answered"));
-    let complaints: Vec<_> = findings.wrong.iter().map(|(mac, what)| (mac, what.as_str())).chain(unanswered).collect();
-    writeln!(out, "{mode}: {} of {} machines have not exactly their address:", complaints.len(), report.machines)?;
-    for (mac, what) in complaints.iter().take(NAMED_MAX) {
-        writeln!(out, "   {mac}   {what}")?;
+fn complain(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let Report { datapath, machines, boot, .. } = report;
+    writeln!(out, "{datapath}: {} of {machines} machines have booted:", boot.booted)?;
+    for fault in boot.faults.iter().take(TOLD_MAX) {
+        writeln!(out, "   {fault}")?;
     }
-    if complaints.len() > NAMED_MAX {
-        writeln!(out, "   and {} more", complaints.len() - NAMED_MAX)?;
-    }
-    if let Some((mac, fault)) = &outcome.first_wrong {
-        writeln!(out, "   {} wrong answers, the first: {mac} {fault}", outcome.wrong)?;
+    if boot.faults.len() > TOLD_MAX {
+        writeln!(out, "   and {} more", boot.faults.len() - TOLD_MAX)?;
     }
     Ok(())
 }
@@ -107,8 +99,4 @@ fn time(duration: Option<Duration>) -> String {
         seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
         seconds => format!("{seconds:.2} s"),
     }
-}
-
-fn count(frames: Option<u64>) -> String {
-    frames.map_or_else(|| "-".into(), |frames| frames.to_string())
 }

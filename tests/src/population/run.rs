@@ -88,7 +88,8 @@ impl Population {
             messages: Messages::new(Stage::Ipxe.options()),
             samples: Samples::new(count),
             next: 0,
-            messages_written: 0,
+            // What other machines of these MACs have said is not said again.
+            messages_written: fastrand::u32(..),
         }
     }
 
