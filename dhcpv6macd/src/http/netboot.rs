@@ -232,7 +232,7 @@ impl Netboot {
 
     fn transfer(&self, protocol: Protocol, path: Path, found: Found, part: Range<u64>) -> Transfer {
         let Found { file, representation } = found;
-        let (happening, total) = (Happening::Begun, representation.length);
+        let (happening, total) = (Happening::Begun { sent: part.start }, representation.length);
         let Path { mac, file: path } = path;
         let observation = Observation { mac, path: path.into(), protocol, total, begun: Instant::now(), happening };
         Transfer::begin(file, representation, part, observation, Arc::clone(&self.observe))

@@ -38,10 +38,13 @@ pub struct Observation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// It was asked for.
-    Begun,
+    Begun {
+        /// The place in the file where it begins, bytes.
+        sent: u64,
+    },
     /// So much is sent: told at each [mark](MARK), and of slow ones now and then.
     Sending {
-        /// The place in the file, bytes: a transfer that goes on where another was broken off begins there.
+        /// The place in the file, bytes.
         sent: u64,
     },
     /// All that was asked for is sent.

@@ -16,7 +16,7 @@ pub const EVENTS_MAX: usize = 50;
 pub(super) struct Timeline {
     events: VecDeque<Event>,
     step: Step,
-    /// When it took that.
+    /// When it took that, or said so again.
     stepped: Instant,
     /// When it moved last.
     moved: Instant,

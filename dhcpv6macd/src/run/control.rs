@@ -170,7 +170,7 @@ impl Control {
         let transfer::Observation { mac, ref path, protocol, total, begun, happening } = *seen;
         debug!(%mac, file = %path, total, ?protocol, ?happening, "HTTP");
         let (state, sent, error) = match happening {
-            transfer::Happening::Begun => (TransferState::Init, 0, None),
+            transfer::Happening::Begun { sent } => (TransferState::Init, sent, None),
             transfer::Happening::Sending { sent } => (TransferState::Sending, sent, None),
             transfer::Happening::Complete { sent } if sent < total => (TransferState::Sending, sent, None),
             transfer::Happening::Complete { sent } => (TransferState::Complete, sent, None),

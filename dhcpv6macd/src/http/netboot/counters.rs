@@ -117,7 +117,7 @@ impl Counters {
     /// Counts a transfer at its beginning and at its end.
     pub(super) fn transfer(&self, observation: &Observation) {
         let counter = match observation.happening {
-            Happening::Begun => {
+            Happening::Begun { .. } => {
                 self.under_way.fetch_add(1, Ordering::Relaxed);
                 return;
             }
