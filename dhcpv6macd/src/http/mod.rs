@@ -4,7 +4,8 @@
 //! * [`tls`]: connections that begin with a handshake, and a certificate that may change.
 //! * [`events`]: what happens to machines, as it happens, and what is known of them.
 //! * [`page`]: the live rack page.
-//! * [`netboot`]: files for machines that boot. [`conditions`]: whether they are sent, and which part. Pure.
+//! * [`netboot`]: files for machines that boot. [`representation`]: what tells a file from others. [`conditions`]: whether it is sent, and which
+//!   part. Pure.
 //! * [`transfer`]: a file on its way, and what is told of it. [`sendfile`]: the way past this process; [`body`]: through it.
 
 pub mod body;

@@ -1,5 +1,5 @@
-//! Puts the rooms together: starts the datapath and its workers, keeps the interface's addresses in step, advertises
-//! on it, ends on a signal.
+//! Puts the rooms together: starts the datapath and its workers, keeps the interface's addresses in step, advertises on it, keeps the
+//! machines' histories, serves them and the machines' files over HTTP, ends on a signal.
 
 mod advertise;
 mod answer;
@@ -307,7 +307,7 @@ struct Signals {
 enum Asked {
     /// To end, by the signal of this name.
     Stop(&'static str),
-    /// To read the lists of machines, the images and the certificate again.
+    /// To read the lists of machines, the images and the certificate again, and to open the directories again.
     Reload,
 }
 

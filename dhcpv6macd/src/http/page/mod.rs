@@ -1,6 +1,6 @@
 //! The live rack page: one document that fetches nothing but the events, put together when the daemon is compiled.
 
-/// The whole document, `text/html; charset=utf-8`. It reads `events` beside itself, and links to `machines/<mac>`.
+/// The whole document, `text/html; charset=utf-8`. It reads `events` beside itself, and links to `machines/<mac>` and `metrics`.
 pub const PAGE: &str = concat!(
     include_str!("head.html"),
     "<style>\n",
