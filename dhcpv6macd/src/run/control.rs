@@ -6,7 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::{
+    task::yield_now,
+    time::{Interval, MissedTickBehavior, interval},
+};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
 use crate::{
     event::{Change, Protocol, TransferState},
     http::{
-        events::feed::{About, Publisher, Question, Snapshot},
+        events::feed::{Publisher, Question},
         transfer,
     },
     machine::{Finding, Machines, Moment, Progress},
@@ -77,6 +80,7 @@ impl Control {
                 _ = publications.tick() => self.publish(),
                 _ = looks_at_all.tick() => self.look_at_all(now()),
                 question = self.publisher.question() => self.answer(question),
+                () = yield_now(), if self.shown.is_drawing() => self.draw(),
             }
         }
     }
@@ -97,6 +101,7 @@ impl Control {
     /// Looks at what nobody tells of.
     fn look_at_all(&mut self, now: Moment) {
         self.machines.look(now, &mut |change| self.changes.push(change));
+        self.shown.forget(now.instant);
         if let Err(error) = self.meters.keep_up()
             && self.may_log(now.instant)
         {
@@ -106,21 +111,35 @@ impl Control {
 
     fn publish(&mut self) {
         self.publisher.publish(&self.changes);
-        self.changes.clear();
+        self.changes.drain(..).for_each(|change| self.shown.change(change.mac));
     }
 
-    /// Who hears this hears next what happens after it.
+    /// Who hears this hears next what happens after it, and who has gone meanwhile hears nothing.
     fn answer(&mut self, question: Question) {
+        let next = self.keep_up();
+        match question {
+            Question::Machines(answer) => {
+                let publisher = &self.publisher;
+                self.shown.ask(answer, next, |next| publisher.keeps(next), Instant::now());
+            }
+            Question::Machine(mac, answer) => drop(answer.send(Shown::one(&self.machines, mac, next))),
+            Question::Counters(answer) => drop(answer.send(self.metrics().into())),
+        }
+    }
+
+    /// Draws all machines for a moment.
+    fn draw(&mut self) {
+        if self.shown.draw(&self.machines) {
+            let next = self.keep_up();
+            self.shown.finish(&self.machines, next);
+        }
+    }
+
+    /// Takes and tells everything until now, and returns the number of the next event.
+    fn keep_up(&mut self) -> u64 {
         self.take(now());
         self.publish();
-        let next = self.publisher.next();
-        let snapshot = match question.about {
-            About::Machines => self.shown.all(&self.machines, next),
-            About::Machine(mac) => Shown::one(&self.machines, mac, next),
-            About::Counters => Snapshot { text: self.metrics().into(), next },
-        };
-        // Who has gone meanwhile does not hear it.
-        drop(question.answer.send(snapshot));
+        self.publisher.next()
     }
 
     fn metrics(&self) -> String {

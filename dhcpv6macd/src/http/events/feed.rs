@@ -17,6 +17,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::snapshot::Snapshot;
 use crate::{event::Change, wire::MacAddr};
 
 /// Bytes of events that are kept for those who come back, or are slow; more where it is one batch.
@@ -78,33 +79,15 @@ impl Batch {
     }
 }
 
-/// What was asked for, and where in the events that was.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// JSON, or what Prometheus reads.
-    pub text: Bytes,
-    /// The number of the first event that is not in it.
-    pub next: u64,
-}
-
-/// What a question is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
-    /// All machines.
-    Machines,
-    /// This one.
-    Machine(MacAddr),
-    /// What was counted.
-    Counters,
-}
-
-/// A question to the one who knows all machines.
+/// A question to the one who knows all machines, and where the answer goes.
 #[derive(Debug)]
-pub struct Question {
-    /// What it is about.
-    pub about: About,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<Snapshot>,
+pub enum Question {
+    /// What is known of all machines?
+    Machines(oneshot::Sender<Snapshot>),
+    /// And of this one?
+    Machine(MacAddr, oneshot::Sender<Snapshot>),
+    /// What was counted, as Prometheus reads it?
+    Counters(oneshot::Sender<Bytes>),
 }
 
 #[derive(Debug)]
@@ -114,6 +97,8 @@ struct Shared {
     newest: watch::Sender<u64>,
     /// How often a subscriber was told everything anew.
     behind: AtomicU64,
+    /// How often somebody did not read in time what is known of all machines.
+    cut: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +132,11 @@ impl Shared {
     fn newest(&self) -> u64 {
         *self.newest.borrow()
     }
+
+    /// The first event that is kept, or the next one.
+    fn oldest(&self) -> u64 {
+        self.kept().batches.front().map_or_else(|| self.newest(), |batch| batch.first)
+    }
 }
 
 /// The end of whoever publishes, and answers.
@@ -166,8 +156,8 @@ pub struct Feed {
 /// Both ends. The epoch tells one daemon's events from the next one's.
 #[must_use]
 pub fn feed(epoch: u64) -> (Publisher, Feed) {
-    let shared =
-        Arc::new(Shared { epoch, kept: Mutex::default(), newest: watch::Sender::new(0), behind: AtomicU64::new(0) });
+    let (kept, newest, behind, cut) = (Mutex::default(), watch::Sender::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let shared = Arc::new(Shared { epoch, kept, newest, behind, cut });
     let (asking, asked) = mpsc::channel(QUESTIONS_MAX);
     (Publisher { shared: Arc::clone(&shared), questions: asked }, Feed { shared, questions: asking })
 }
@@ -187,8 +177,14 @@ impl Publisher {
 
     /// Every counter by its name.
     pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
-        [("event_published", self.next()), ("subscriber_behind", self.shared.behind.load(Ordering::Relaxed))]
-            .into_iter()
+        let [behind, cut] = [&self.shared.behind, &self.shared.cut].map(|counter| counter.load(Ordering::Relaxed));
+        [("event_published", self.next()), ("subscriber_behind", behind), ("snapshot_cut", cut)].into_iter()
+    }
+
+    /// Can everything from this event on still be told?
+    #[must_use]
+    pub fn keeps(&self, next: u64) -> bool {
+        self.shared.oldest() <= next
     }
 
     /// Tells of these, in this order.
@@ -245,15 +241,31 @@ impl Publisher {
 }
 
 impl Feed {
-    /// Asks. `None` where the daemon ends.
-    pub async fn ask(&self, about: About) -> Option<Snapshot> {
+    /// What is known of all machines, or of one. `None` where the daemon ends.
+    pub async fn machines(&self, of: Option<MacAddr>) -> Option<Snapshot> {
+        // What happens from here on is kept until whoever asks is there.
+        self.shared.kept().read = Some(Instant::now());
+        self.ask(|answer| match of {
+            None => Question::Machines(answer),
+            Some(mac) => Question::Machine(mac, answer),
+        })
+        .await
+    }
+
+    /// What was counted. `None` where the daemon ends.
+    pub async fn counters(&self) -> Option<Bytes> {
+        self.ask(Question::Counters).await
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (answer, answered) = oneshot::channel();
-        // What happens from here on is kept until whoever asks is there, if it is to hear that.
-        if about != About::Counters {
-            self.shared.kept().read = Some(Instant::now());
-        }
-        self.questions.send(Question { about, answer }).await.ok()?;
+        self.questions.send(question(answer)).await.ok()?;
         answered.await.ok()
+    }
+
+    /// Somebody did not read what is known of all machines in time.
+    pub fn cut(&self) {
+        self.shared.cut.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A subscriber's place behind a snapshot.
@@ -267,8 +279,7 @@ impl Feed {
     pub fn after(&self, last: &str, of: Option<MacAddr>) -> Option<Place> {
         let id = EventId::parse(last).filter(|id| id.epoch == self.shared.epoch)?;
         let next = id.number.checked_add(1)?;
-        let oldest = self.shared.kept().batches.front().map_or_else(|| self.shared.newest(), |batch| batch.first);
-        (oldest..=self.shared.newest()).contains(&next).then(|| self.place(next, of))
+        (self.shared.oldest()..=self.shared.newest()).contains(&next).then(|| self.place(next, of))
     }
 
     fn place(&self, next: u64, of: Option<MacAddr>) -> Place {

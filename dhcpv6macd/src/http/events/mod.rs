@@ -2,15 +2,17 @@
 //! live page.
 
 pub mod feed;
+pub mod snapshot;
 mod stream;
 
 use std::{convert::Infallible, io, net::IpAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use futures_util::stream::unfold;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Incoming,
+    body::{Frame, Incoming},
     header::{
         ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
         WWW_AUTHENTICATE,
@@ -20,7 +22,7 @@ use hyper::{
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::feed::{About, Feed};
+use self::{feed::Feed, snapshot::Text};
 use super::{
     connection::{Opened, Serve, Version},
     page::PAGE,
@@ -28,7 +30,7 @@ use super::{
 use crate::{config::Token, wire::MacAddr};
 
 /// What is answered with.
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// The event that a subscriber has heard last (WHATWG HTML section 9.2.4).
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -80,12 +82,12 @@ impl Events {
         match request.uri().path() {
             "/" => page(),
             "/events" => self.stream(request),
-            "/machines" => self.machines(About::Machines).await,
+            "/machines" => self.machines(None).await,
             "/metrics" => self.metrics().await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/version" => text(StatusCode::OK, concat!("dhcpv6macd ", env!("CARGO_PKG_VERSION"), "\n")),
             path => match path.strip_prefix("/machines/").map(mac) {
-                Some(Some(mac)) => self.machines(About::Machine(mac)).await,
+                Some(Some(mac)) => self.machines(Some(mac)).await,
                 Some(None) => text(StatusCode::NOT_FOUND, "no MAC; write one such as 52:54:00:12:34:56\n"),
                 None => {
                     text(StatusCode::NOT_FOUND, "there are /, /events, /machines, /metrics, /healthz and /version\n")
@@ -102,20 +104,30 @@ impl Events {
     }
 
     /// What is known of all machines, or of one.
-    async fn machines(&self, about: About) -> Response<Body> {
-        match self.feed.ask(about).await {
+    async fn machines(&self, of: Option<MacAddr>) -> Response<Body> {
+        match self.feed.machines(of).await.map(|snapshot| snapshot.text) {
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the daemon ends\n"),
-            Some(snapshot) if snapshot.text == "null" => text(StatusCode::NOT_FOUND, "nobody has seen this machine\n"),
-            Some(snapshot) => response(StatusCode::OK, "application/json", Full::new(snapshot.text).boxed_unsync()),
+            Some(Text::Whole(json)) if json == "null" => text(StatusCode::NOT_FOUND, "nobody has seen this machine\n"),
+            Some(json) => response(StatusCode::OK, "application/json", self.piecewise(json)),
         }
+    }
+
+    /// A text as it is read, which ends the connection where that takes too long.
+    fn piecewise(&self, text: Text) -> Body {
+        let feed = self.feed.clone();
+        let pieces = unfold(text, move |mut text| {
+            let piece = text.read().inspect_err(|_| feed.cut()).map_err(io::Error::other).transpose();
+            std::future::ready(piece.map(|piece| (piece.map(Frame::data), text)))
+        });
+        StreamBody::new(pieces).boxed_unsync()
     }
 
     /// What was counted.
     async fn metrics(&self) -> Response<Body> {
         const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        match self.feed.ask(About::Counters).await {
+        match self.feed.counters().await {
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the daemon ends\n"),
-            Some(snapshot) => response(StatusCode::OK, KIND, Full::new(snapshot.text).boxed_unsync()),
+            Some(counters) => response(StatusCode::OK, KIND, full(counters)),
         }
     }
 
@@ -146,14 +158,18 @@ fn mac(text: &str) -> Option<MacAddr> {
 /// field alone (Content Security Policy Level 3, section 3.3).
 fn page() -> Response<Body> {
     const POLICY: &str = "frame-ancestors 'none'";
-    let page = Full::new(Bytes::from_static(PAGE.as_bytes())).boxed_unsync();
+    let page = full(Bytes::from_static(PAGE.as_bytes()));
     let mut response = response(StatusCode::OK, "text/html; charset=utf-8", page);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
 }
 
+fn full(text: Bytes) -> Body {
+    Full::new(text).map_err(|never| match never {}).boxed_unsync()
+}
+
 fn text(status: StatusCode, text: &'static str) -> Response<Body> {
-    response(status, "text/plain; charset=utf-8", Full::new(Bytes::from_static(text.as_bytes())).boxed_unsync())
+    response(status, "text/plain; charset=utf-8", full(Bytes::from_static(text.as_bytes())))
 }
 
 fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {

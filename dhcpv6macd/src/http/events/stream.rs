@@ -1,6 +1,6 @@
 //! What one subscriber hears: everything that is known, then what happens, with no gap in between.
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{io, mem, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Body,
-    feed::{About, Feed, Next, Place},
+    feed::{Feed, Next, Place},
+    snapshot::{Dropped, Text},
 };
 use crate::wire::MacAddr;
 
@@ -24,8 +25,8 @@ const RETRY: &str = "retry: 3000\n\n";
 struct Subscriber {
     feed: Feed,
     of: Option<MacAddr>,
-    /// Ready to be heard.
-    pending: VecDeque<Bytes>,
+    /// What is known, as far as it has not heard it yet.
+    known: Option<Text>,
     state: State,
     /// When it is to hear something, if only that we are here: what happens to machines that it does not ask for says nothing.
     due: Instant,
@@ -42,23 +43,27 @@ enum State {
 
 /// Everything that a subscriber hears, as long as it listens.
 pub(super) fn body(feed: Feed, of: Option<MacAddr>, last: Option<&str>) -> Body {
-    let place = last.and_then(|last| feed.after(last, of));
-    let (pending, state) = (VecDeque::new(), State::New(place));
-    let subscriber = Subscriber { feed, of, pending, state, due: Instant::now() + HEARTBEAT };
-    let frames = unfold(subscriber, async |mut subscriber| {
-        let text = subscriber.hear().await?;
-        subscriber.due = Instant::now() + HEARTBEAT;
-        Some((Ok::<_, Infallible>(Frame::data(text)), subscriber))
+    let state = State::New(last.and_then(|last| feed.after(last, of)));
+    let subscriber = Subscriber { feed, of, known: None, state, due: Instant::now() + HEARTBEAT };
+    let frames = unfold(Some(subscriber), async |subscriber| {
+        let mut subscriber = subscriber?;
+        match subscriber.hear().await? {
+            Ok(text) => {
+                subscriber.due = Instant::now() + HEARTBEAT;
+                Some((Ok(Frame::data(text)), Some(subscriber)))
+            }
+            Err(dropped) => Some((Err(io::Error::other(dropped)), None)),
+        }
     });
     StreamBody::new(frames).boxed_unsync()
 }
 
 impl Subscriber {
     /// What it hears next; `None` where the daemon ends.
-    async fn hear(&mut self) -> Option<Bytes> {
+    async fn hear(&mut self) -> Option<Result<Bytes, Dropped>> {
         loop {
-            if let Some(text) = self.pending.pop_front() {
-                return Some(text);
+            if let Some(known) = &mut self.known {
+                return Some(known.read().inspect_err(|_| self.feed.cut()).map(|piece| self.go_on(piece)));
             }
             match &mut self.state {
                 State::New(place) => {
@@ -66,22 +71,22 @@ impl Subscriber {
                         Some(place) => State::There(place),
                         None => State::Behind(String::new()),
                     };
-                    return Some(Bytes::from_static(RETRY.as_bytes()));
+                    return Some(Ok(Bytes::from_static(RETRY.as_bytes())));
                 }
                 State::Behind(why) => {
-                    let why = std::mem::take(why);
-                    self.everything(&why).await?;
+                    let why = mem::take(why);
+                    return Some(Ok(self.begin(&why).await?));
                 }
                 State::There(place) => match place.read() {
                     // Of other machines.
                     Next::Events(text) if text.is_empty() => {}
-                    Next::Events(text) => return Some(text),
+                    Next::Events(text) => return Some(Ok(text)),
                     Next::Gone(count) => {
                         self.state = State::Behind(format!(": too slow for {count} events, all anew\n"));
                     }
                     Next::Nothing => {
                         if timeout_at(self.due, place.more()).await.is_err() {
-                            return Some(Bytes::from_static(b": still here\n\n"));
+                            return Some(Ok(Bytes::from_static(b": still here\n\n")));
                         }
                     }
                 },
@@ -89,22 +94,31 @@ impl Subscriber {
         }
     }
 
-    async fn everything(&mut self, why: &str) -> Option<()> {
-        let snapshot = self.feed.ask(self.of.map_or(About::Machines, About::Machine)).await?;
+    /// Begins to tell everything that is known.
+    async fn begin(&mut self, why: &str) -> Option<Bytes> {
+        let snapshot = self.feed.machines(self.of).await?;
         let place = self.feed.behind(&snapshot, self.of);
         let id = place.last().map_or_else(String::new, |last| format!("id: {last}\n"));
-        self.state = State::There(place);
-        // The same bytes for all who hear them.
-        let frame = [format!("{why}{id}data: ").into(), snapshot.text, Bytes::from_static(b"\n\n")];
-        self.pending.extend(frame);
-        Some(())
+        (self.known, self.state) = (Some(snapshot.text), State::There(place));
+        Some(format!("{why}{id}data: ").into())
+    }
+
+    /// Goes on with it, or with what follows it.
+    fn go_on(&mut self, piece: Option<Bytes>) -> Bytes {
+        piece.unwrap_or_else(|| {
+            self.known = None;
+            Bytes::from_static(b"\n\n")
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::feed::{Snapshot, feed, tests::change},
+        super::{
+            feed::{feed, tests::change},
+            snapshot::Snapshot,
+        },
         *,
     };
 
@@ -112,10 +126,9 @@ mod tests {
     async fn who_listens_to_one_machine_is_told_that_we_are_here_while_others_boot() {
         let (publisher, feed) = feed(10);
         let (one, other) = (change(1), change(2));
-        let place = feed.behind(&Snapshot { text: Bytes::new(), next: 0 }, Some(one.mac));
+        let place = feed.behind(&Snapshot { text: Text::Over, next: 0 }, Some(one.mac));
         let due = Instant::now() + Duration::from_millis(200);
-        let (of, pending, state) = (Some(one.mac), VecDeque::new(), State::There(place));
-        let mut subscriber = Subscriber { feed, of, pending, state, due };
+        let mut subscriber = Subscriber { feed, of: Some(one.mac), known: None, state: State::There(place), due };
         let boots = tokio::spawn(async move {
             loop {
                 publisher.publish(std::slice::from_ref(&other));
@@ -124,6 +137,6 @@ mod tests {
         });
         let heard = tokio::time::timeout(Duration::from_secs(10), subscriber.hear()).await;
         boots.abort();
-        assert_eq!(heard.expect("nothing").unwrap(), ": still here\n\n");
+        assert_eq!(heard.expect("nothing").unwrap().unwrap(), ": still here\n\n");
     }
 }

@@ -55,6 +55,7 @@ const ALONE: [(&str, &str); 38] = [
         "Router Advertisements that could not be sent, and sockets that could not be opened",
     ),
     ("sent", "Frames handed to the interface"),
+    ("snapshot_cut", "Times that what is known of all machines was not read in time: the connection was ended"),
     ("subscriber_behind", "Times that a subscriber was too slow, and was told everything anew"),
     ("tftp_complete", "Files that were read whole over TFTP"),
     ("tftp_duplicate_acknowledgement", "TFTP acknowledgements that came twice, or long after"),
