@@ -24,7 +24,7 @@ const ALIKE: [(&str, &str, &str, &str); 8] = [
 ];
 
 /// All others, and what they count.
-const ALONE: [(&str, &str); 38] = [
+const ALONE: [(&str, &str); 39] = [
     ("duid_of_another_mac", "Machines whose DUID was made from another MAC"),
     ("event_published", "Events of machines"),
     ("finding_not_logged", "Oddities of machines that the log was not told of: too many in a second"),
