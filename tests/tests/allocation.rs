@@ -1,9 +1,15 @@
-//! The way of a frame through the responder, and of a block to a TFTP client, takes no memory from the heap, whatever the frame.
+//! The way of a frame through the responder, and of a block to a TFTP client, takes no memory from the heap, whatever the frame; and a machine
+//! that is remembered takes little.
 #![cfg(test)]
+
+use std::time::Instant;
 
 use dhcpv6macd::{
     datapath::{Flushed, Transmit},
-    respond::Responder,
+    machine::{Machines, Moment, StallLimits},
+    policy::BootStage,
+    respond::{Observation, Responder},
+    wire::{MacAddr, dhcpv6::MessageType},
 };
 use dhcpv6macd_tests::{
     golden::{known_frames, site},
@@ -62,6 +68,35 @@ impl Transmit for Slot {
     fn flush(&mut self) -> Flushed {
         Flushed::default()
     }
+}
+
+#[test]
+fn a_machine_that_has_not_booted_yet_takes_a_kibibyte_at_most() {
+    const MACHINES: u16 = 1000;
+    let now = Moment { instant: Instant::now(), time: jiff::Timestamp::UNIX_EPOCH };
+    let mut kept = None;
+    let measured = allocation_counter::measure(|| {
+        let mut machines = Machines::new(MACHINES.into(), "2001:db8::".parse().unwrap(), StallLimits::default());
+        for number in 0..MACHINES {
+            let [high, low] = number.to_be_bytes();
+            for kind in [MessageType::Solicit, MessageType::Request] {
+                let seen = Observation {
+                    mac: MacAddr([2, 0, 0, 0, high, low]),
+                    kind,
+                    stage: BootStage::Pxe,
+                    client_id: b"\0\x04a-uuid-of-16-byte",
+                    transaction: [0, 0, 1],
+                    is_told_boot_file: true,
+                    is_firmware: true,
+                };
+                assert_eq!(machines.message(&seen, now, &mut |_| {}).count(), 0);
+            }
+        }
+        kept = Some(machines);
+    });
+    assert_eq!(kept.map(|machines| machines.len()), Some(MACHINES.into()));
+    let each = measured.bytes_current / i64::from(MACHINES);
+    assert!((200..=1024).contains(&each), "{each} bytes each: {measured:?}");
 }
 
 #[test]
