@@ -41,6 +41,7 @@ const CHECK: &str = "check";
 const REPLAY: &str = "replay";
 const CAPTURE: &str = "capture";
 const OUT: &str = "out";
+const EVENTS: &str = "events";
 
 /// What `--version` says behind the name: which iPXE is compiled in, too.
 static VERSION: LazyLock<String> = LazyLock::new(|| format!("{}, {}", env!("CARGO_PKG_VERSION"), Images::embedded()));
@@ -91,7 +92,7 @@ fn no_interface() -> Settings {
 
 fn files(replay: &ArgMatches) -> Option<Files> {
     let path = |name| replay.get_one::<PathBuf>(name).cloned();
-    Some(Files { capture: path(CAPTURE)?, replies: path(OUT) })
+    Some(Files { capture: path(CAPTURE)?, replies: path(OUT), events: path(EVENTS) })
 }
 
 /// The command line as clap knows it.
@@ -132,9 +133,12 @@ fn replay() -> Command {
     let path = |name| Arg::new(name).value_name("FILE").value_parser(ValueParser::path_buf());
     Command::new(REPLAY)
         .about("Answer what is in a capture (pcap, pcapng), offline, and say what becomes of each frame")
-        .override_usage("dhcpv6macd replay <FILE> --base-address <PREFIX> [--out <FILE>] [OPTIONS]")
+        .override_usage("dhcpv6macd replay <FILE> --base-address <PREFIX> [--out <FILE>] [--events <FILE>] [OPTIONS]")
         .arg(path(CAPTURE).required(true).help("The capture"))
         .arg(path(OUT).long(OUT).help("Write the answers to this file, a capture too"))
+        .arg(
+            path(EVENTS).long(EVENTS).help("Write what would be told of the machines to this file, a stream of events"),
+        )
 }
 
 fn flags(matches: &ArgMatches) -> Settings {

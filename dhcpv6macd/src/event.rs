@@ -1,6 +1,10 @@
 //! What happens to machines, as it is told to whoever watches: the steps of a boot, and what is odd about them.
 
-use std::{fmt, net::Ipv6Addr};
+use std::{
+    fmt,
+    io::{self, Write},
+    net::Ipv6Addr,
+};
 
 use jiff::Timestamp;
 use serde::{
@@ -178,6 +182,19 @@ pub struct Change {
     pub address: Ipv6Addr,
     /// What happened.
     pub event: Event,
+}
+
+impl Change {
+    /// Writes it as it stands in a stream of events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+    ///
+    /// # Errors
+    ///
+    /// Where the stream takes no more.
+    pub fn write(&self, mut stream: impl Write) -> io::Result<()> {
+        stream.write_all(b"data: ")?;
+        serde_json::to_writer(&mut stream, self)?;
+        stream.write_all(b"\n\n")
+    }
 }
 
 /// `{"event","timestamp","repeat_event","detail"}`.

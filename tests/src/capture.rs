@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Write},
     iter,
     path::PathBuf,
     time::Duration,
@@ -16,7 +16,7 @@ use dhcpv6macd::{
     cli::{self, Task},
     config::Config,
     policy::Access,
-    replay::{Assumed, CaptureError, CaptureFile, ReplayError, Replies, replay},
+    replay::{Assumed, CaptureError, CaptureFile, Outputs, ReplayError, Replies, replay},
     wire::Duid,
 };
 use dhcpv6macd_ebpf::header::PAYLOAD_OFFSET;
@@ -123,8 +123,10 @@ pub fn read(file: impl Read + Send) -> Result<Vec<Vec<u8>>> {
 pub fn replayed(file: &[u8]) -> Result<(String, Result<(), ReplayError>), CaptureError> {
     let assumed = Assumed::new(&config(), Access::default(), CaptureFile::new(file)?);
     let mut lines = Vec::new();
-    let replies = Replies::new(io::sink()).expect("nothing to fail");
-    let ended = replay(&assumed, CaptureFile::new(file)?, &mut lines, Some(replies));
+    let sink = || Box::new(io::sink()) as Box<dyn Write>;
+    let replies = Replies::new(sink()).expect("nothing to fail");
+    let outputs = Outputs { lines: Box::new(&mut lines), replies: Some(replies), events: Some(sink()) };
+    let ended = replay(&assumed, CaptureFile::new(file)?, outputs);
     Ok((String::from_utf8(lines).expect("text"), ended))
 }
 

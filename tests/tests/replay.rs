@@ -62,7 +62,21 @@ fn every_capture_is_replayed_line_by_line() {
         assert_eq!(lines(&output), fs::read_to_string(&expected).unwrap(), "{}", expected.display());
     }
     let names = |directory| fs::read_dir(here(directory)).unwrap().count();
-    assert_eq!(names("captures"), names("replays"));
+    assert_eq!(2 * names("captures"), names("replays"));
+}
+
+/// The times are those of the captures: the text is the same each time.
+#[test]
+fn every_capture_is_told_event_by_event() {
+    let directory = TempDir::new().unwrap();
+    for capture in Capture::all().unwrap() {
+        let told = directory.path().join(&capture.name);
+        let flags = [&FLAGS[..], &["--events", told.to_str().unwrap()]].concat();
+        lines(&replayed(&here("captures").join(&capture.name), &flags).output().unwrap());
+        let expected = here("replays").join(&capture.name).with_extension("events");
+        let read = |path| fs::read_to_string(path).unwrap();
+        assert_eq!(read(&told), read(&expected), "{}", expected.display());
+    }
 }
 
 #[test]
@@ -116,10 +130,12 @@ fn a_file_that_is_none_is_refused_in_one_line() {
         assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(2), "", line.as_str()));
     }
     let capture = file("capture", &whole());
-    let output = replayed(&capture, &[&FLAGS[..], &["--out", capture.to_str().unwrap()]].concat()).output().unwrap();
-    let line = format!("dhcpv6macd: --out {}: that is the capture itself\n", capture.display());
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), line.as_str()));
-    assert_eq!(fs::read(capture).unwrap(), whole());
+    for flag in ["--out", "--events"] {
+        let output = replayed(&capture, &[&FLAGS[..], &[flag, capture.to_str().unwrap()]].concat()).output().unwrap();
+        let line = format!("dhcpv6macd: {flag} {}: that is the capture itself\n", capture.display());
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), line.as_str()));
+        assert_eq!(fs::read(&capture).unwrap(), whole());
+    }
 }
 
 #[test]

@@ -32,6 +32,18 @@ pub struct Files {
     pub capture: PathBuf,
     /// Where the answers go.
     pub replies: Option<PathBuf>,
+    /// Where what is told of the machines goes.
+    pub events: Option<PathBuf>,
+}
+
+/// What a replay writes, and where to.
+pub struct Outputs<'o> {
+    /// A line for every frame.
+    pub lines: Box<dyn Write + 'o>,
+    /// The answers.
+    pub replies: Option<Replies<Box<dyn Write + 'o>>>,
+    /// What is told of the machines, a stream of events.
+    pub events: Option<Box<dyn Write + 'o>>,
 }
 
 /// Why a replay did not begin, or not come to its end.
@@ -56,9 +68,11 @@ pub enum ReplayError {
     /// A list of machines, since it was looked at.
     #[error("{0}")]
     Access(String),
-    /// The answers cannot be written anywhere.
-    #[error("--out {}: {source}", shown(path))]
+    /// The answers, or the events, cannot be written anywhere.
+    #[error("--{flag} {}: {source}", shown(path))]
     Create {
+        /// `out` or `events`.
+        flag: &'static str,
         /// Where they should go.
         path: PathBuf,
         /// Why they do not.
@@ -70,6 +84,9 @@ pub enum ReplayError {
     /// The answers could not all be written.
     #[error("cannot write the answers: {0}")]
     Replies(io::Error),
+    /// The events could not all be written.
+    #[error("cannot write the events: {0}")]
+    Events(io::Error),
     /// The lines could not all be written.
     #[error("cannot write to standard output: {0}")]
     Lines(#[from] io::Error),
@@ -81,7 +98,7 @@ impl ReplayError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Open { .. } | Self::NoCapture { .. } | Self::Access(_) | Self::Create { .. } => true,
-            Self::Broken(_) | Self::Replies(_) | Self::Lines(_) => false,
+            Self::Broken(_) | Self::Replies(_) | Self::Events(_) | Self::Lines(_) => false,
         }
     }
 
@@ -109,24 +126,34 @@ pub fn run(config: &Config, files: &Files, lines: impl Write) -> Result<(), Repl
     let mut file = open_regular(path).map_err(unreadable)?;
     let assumed = Assumed::new(config, access, CaptureFile::new(&mut file).map_err(no_capture)?);
     file.rewind().map_err(unreadable)?;
-    let create =
-        |path: &PathBuf| create(path, &file).map_err(|source| ReplayError::Create { path: path.clone(), source });
-    let replies = files.replies.as_ref().map(create).transpose()?;
+    let outputs = Outputs::create(files, &file, lines)?;
     let capture = CaptureFile::new(file).map_err(no_capture)?;
-    replay(&assumed, capture, BufWriter::new(lines), replies)
+    replay(&assumed, capture, outputs)
 }
 
-/// The file of the answers, which is not the capture itself.
-fn create(path: &Path, capture: &File) -> io::Result<Replies<BufWriter<File>>> {
+impl<'o> Outputs<'o> {
+    fn create(files: &Files, capture: &File, lines: impl Write + 'o) -> Result<Self, ReplayError> {
+        let refuse = |flag, path: &PathBuf, source| ReplayError::Create { flag, path: path.clone(), source };
+        let open = |flag, path: Option<&PathBuf>| {
+            path.map(|path| create(path, capture).map_err(|source| refuse(flag, path, source))).transpose()
+        };
+        let replies =
+            open("out", files.replies.as_ref())?.map(Replies::new).transpose().map_err(ReplayError::Replies)?;
+        Ok(Self { lines: Box::new(BufWriter::new(lines)), replies, events: open("events", files.events.as_ref())? })
+    }
+}
+
+/// A file to be written, which is not the capture itself.
+fn create<'o>(path: &Path, capture: &File) -> io::Result<Box<dyn Write + 'o>> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    let (replies, capture) = (file.metadata()?, capture.metadata()?);
-    if (replies.dev(), replies.ino()) == (capture.dev(), capture.ino()) {
+    let (created, capture) = (file.metadata()?, capture.metadata()?);
+    if (created.dev(), created.ino()) == (capture.dev(), capture.ino()) {
         return Err(io::Error::other("that is the capture itself"));
     }
-    if replies.is_file() {
+    if created.is_file() {
         file.set_len(0)?;
     }
-    Replies::new(BufWriter::new(file))
+    Ok(Box::new(BufWriter::new(file)))
 }
 
 /// Replays a capture as whoever is assumed.
@@ -134,14 +161,9 @@ fn create(path: &Path, capture: &File) -> io::Result<Replies<BufWriter<File>>> {
 /// # Errors
 ///
 /// Where it breaks off, and where something cannot be written.
-pub fn replay(
-    assumed: &Assumed,
-    capture: CaptureFile<'_>,
-    mut lines: impl Write,
-    replies: Option<Replies<impl Write>>,
-) -> Result<(), ReplayError> {
-    writeln!(lines, "{assumed}")?;
-    let mut player = Player::new(&assumed.site, lines, replies);
+pub fn replay(assumed: &Assumed, capture: CaptureFile<'_>, mut outputs: Outputs<'_>) -> Result<(), ReplayError> {
+    writeln!(outputs.lines, "{assumed}")?;
+    let mut player = Player::new(&assumed.site, outputs);
     let read = capture.each(|record| player.frame(record));
     // What was read before it broke off is told of.
     if matches!(read, Ok(()) | Err(ReplayError::Broken(_))) {

@@ -1,18 +1,19 @@
 //! Plays a capture to the core, frame by frame.
 
 use std::{
-    io::Write,
+    io::Write as _,
     time::{Duration, Instant},
 };
 
 use dhcpv6macd_ebpf::{Frame as _, PassReason, Verdict, classify, header::EthernetHeader};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Record, ReplayError, Replies,
+    Outputs, Record, ReplayError,
     line::{Asked, Elapsed, Found, Line, Outcome},
 };
 use crate::{
+    event::Change,
     machine::{MACHINES_MAX, Machines, Moment, StallLimits},
     respond::{Observation, Responder, Site},
     run::totals::Totals,
@@ -23,7 +24,7 @@ use crate::{
 const FRAME_MAX: usize = 1514;
 
 /// The core, and where its answers go.
-pub(super) struct Player<'p, L, R> {
+pub(super) struct Player<'p, 'o> {
     site: &'p Site,
     responder: Responder,
     machines: Machines,
@@ -33,12 +34,11 @@ pub(super) struct Player<'p, L, R> {
     frames: u64,
     /// What was counted beside what the responder counts.
     totals: Totals,
-    lines: L,
-    replies: Option<Replies<R>>,
+    outputs: Outputs<'o>,
 }
 
-impl<'p, L: Write, R: Write> Player<'p, L, R> {
-    pub(super) fn new(site: &'p Site, lines: L, replies: Option<Replies<R>>) -> Self {
+impl<'p, 'o> Player<'p, 'o> {
+    pub(super) fn new(site: &'p Site, outputs: Outputs<'o>) -> Self {
         Self {
             site,
             responder: Responder::default(),
@@ -47,8 +47,7 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
             first: None,
             frames: 0,
             totals: Totals::default(),
-            lines,
-            replies,
+            outputs,
         }
     }
 
@@ -67,8 +66,8 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
             asked: Asked::of(record.bytes),
             outcome,
         };
-        writeln!(self.lines, "{line}")?;
-        seen.map_or(Ok(()), |seen| self.observe(&seen, record.time.saturating_sub(first)))
+        writeln!(self.outputs.lines, "{line}")?;
+        seen.map_or(Ok(()), |seen| self.observe(&seen, record.time, first))
     }
 
     /// What becomes of a frame that the steering program would leave to the kernel, and of one that is not all there.
@@ -96,7 +95,7 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
             Ok(answered) => answered,
             Err(reason) => return Ok((Outcome::Named(reason.name()), None)),
         };
-        if let (Some(replies), Some(frame)) = (&mut self.replies, buffer.get(..answered.length)) {
+        if let (Some(replies), Some(frame)) = (&mut self.outputs.replies, buffer.get(..answered.length)) {
             replies.write(record.time, frame).map_err(ReplayError::Replies)?;
         }
         let seen = answered.reply.observation();
@@ -104,15 +103,21 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
     }
 
     /// Tells what the machines' histories make of it.
-    fn observe(&mut self, seen: &Observation<'_>, elapsed: Duration) -> Result<(), ReplayError> {
-        let instant = self.origin.checked_add(elapsed).unwrap_or(self.origin);
-        // Nobody is told when.
-        let now = Moment { instant, time: Timestamp::UNIX_EPOCH };
-        for finding in self.machines.message(seen, now, &mut |_| {}) {
+    fn observe(&mut self, seen: &Observation<'_>, time: Duration, first: Duration) -> Result<(), ReplayError> {
+        let instant = self.origin.checked_add(time.saturating_sub(first)).unwrap_or(self.origin);
+        let now = Moment { instant, time: timestamp(time) };
+        let Outputs { lines, events, .. } = &mut self.outputs;
+        let mut written = Ok(());
+        let mut tell = |change: Change| {
+            if let (Some(events), Ok(())) = (&mut *events, &written) {
+                written = change.write(events);
+            }
+        };
+        for finding in self.machines.message(seen, now, &mut tell) {
             self.totals.add(finding.name(), 1);
-            writeln!(self.lines, "{}", Found { mac: seen.mac, finding: &finding })?;
+            writeln!(lines, "{}", Found { mac: seen.mac, finding: &finding })?;
         }
-        Ok(())
+        written.map_err(ReplayError::Events)
     }
 
     /// The sum.
@@ -121,10 +126,17 @@ impl<'p, L: Write, R: Write> Player<'p, L, R> {
             self.totals.add(name, count);
         }
         self.totals.add("machine_forgotten", self.machines.forgotten());
-        writeln!(self.lines, "{}", format!("frames={} {}", self.frames, self.totals).trim_end())?;
-        self.lines.flush()?;
-        self.replies.map_or(Ok(()), |replies| replies.finish().map_err(ReplayError::Replies))
+        let Outputs { mut lines, replies, events } = self.outputs;
+        writeln!(lines, "{}", format!("frames={} {}", self.frames, self.totals).trim_end())?;
+        lines.flush()?;
+        events.map_or(Ok(()), |mut events| events.flush()).map_err(ReplayError::Events)?;
+        replies.map_or(Ok(()), |replies| replies.finish().map_err(ReplayError::Replies))
     }
+}
+
+/// A time since 1970; one beyond what can be told is the end of that.
+fn timestamp(time: Duration) -> Timestamp {
+    SignedDuration::try_from(time).and_then(Timestamp::from_duration).unwrap_or(Timestamp::MAX)
 }
 
 fn ethernet_source(record: &Record<'_>) -> Option<MacAddr> {

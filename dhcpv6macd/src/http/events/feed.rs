@@ -222,9 +222,8 @@ impl Publisher {
         for (number, change) in (first..).zip(changes) {
             let id = EventId { epoch: self.shared.epoch, number };
             // Memory takes everything, and nothing in a change is no JSON.
-            let written = write!(text, "id: {id}\ndata: ").is_ok() && serde_json::to_writer(&mut text, change).is_ok();
+            let written = writeln!(text, "id: {id}").is_ok() && change.write(&mut text).is_ok();
             debug_assert!(written, "{change:?}");
-            text.extend_from_slice(b"\n\n");
             events.push((change.mac, text.len()));
         }
         Batch { first, text: text.into(), events }
