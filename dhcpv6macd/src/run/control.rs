@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::{
     task::yield_now,
@@ -38,6 +39,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const PUBLISH: Duration = Duration::from_millis(50);
 /// How often it is looked who stands still.
 const LOOK_AT_ALL: Duration = Duration::from_secs(1);
+/// How old what was counted may be: who asks all the time is not counted for all the time.
+const FRESH: Duration = Duration::from_millis(200);
 /// Lines about machines that are logged in a second: who forges MACs should not fill the disk.
 const TOLD_MAX: u32 = 20;
 
@@ -51,6 +54,8 @@ pub(super) struct Control {
     /// What has happened since it was published last.
     changes: Vec<Change>,
     shown: Shown,
+    /// What Prometheus has read last, and when that was.
+    metrics: Option<(Instant, Bytes)>,
     findings: Totals,
     /// Lines that may still be logged in the second that began then.
     left: (Instant, u32),
@@ -66,6 +71,7 @@ impl Control {
             publisher,
             changes: Vec::new(),
             shown: Shown::default(),
+            metrics: None,
             findings: Totals::default(),
             left,
         }
@@ -123,7 +129,7 @@ impl Control {
                 self.shown.ask(answer, next, |next| publisher.keeps(next), Instant::now());
             }
             Question::Machine(mac, answer) => drop(answer.send(Shown::one(&self.machines, mac, next))),
-            Question::Counters(answer) => drop(answer.send(self.metrics().into())),
+            Question::Counters(answer) => drop(answer.send(self.metrics())),
         }
     }
 
@@ -142,7 +148,19 @@ impl Control {
         self.publisher.next()
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&mut self) -> Bytes {
+        match &self.metrics {
+            Some((when, text)) if when.elapsed() < FRESH => text.clone(),
+            _ => {
+                // A text takes everything.
+                let text = Bytes::from(self.measure().text().unwrap_or_default());
+                self.metrics = Some((Instant::now(), text.clone()));
+                text
+            }
+        }
+    }
+
+    fn measure(&self) -> Measured {
         let mut measured = Measured {
             machines: self.machines.census().clone(),
             subscribers: self.publisher.subscribers(),
@@ -151,8 +169,7 @@ impl Control {
         if let Err(error) = self.count(&mut measured.totals) {
             warn!("{error}");
         }
-        // A text takes everything.
-        measured.text().unwrap_or_default()
+        measured
     }
 
     fn take_message(&mut self, seen: &Observation<'_>, now: Moment) {
