@@ -42,11 +42,15 @@ pub fn start(config: &Config) -> Result<(), Box<dyn std::error::Error + Send + S
     }
 }
 
-/// A level alone is the daemon's own: libraries have much to say below a warning, and nothing that an operator asks for.
+/// A level alone is the daemon's own: libraries have much to say below a warning, and nothing that an operator asks for. h2 warns of each odd
+/// frame, of which any client may send as many as it likes.
 fn filter(level: &str) -> String {
-    let is_level = !level.contains(['=', ',']);
     let is_quiet = ["off", "error", "warn"].iter().any(|quiet| quiet.eq_ignore_ascii_case(level));
-    if is_level && !is_quiet { format!("warn,{}={level}", env!("CARGO_CRATE_NAME")) } else { level.to_owned() }
+    match level {
+        filter if filter.contains(['=', ',']) => filter.to_owned(),
+        quiet if is_quiet => format!("{quiet},h2=off"),
+        level => format!("warn,h2=off,{}={level}", env!("CARGO_CRATE_NAME")),
+    }
 }
 
 /// Lines of the log that nobody took.
@@ -120,9 +124,16 @@ mod tests {
 
     #[test]
     fn a_level_alone_is_the_daemons_own() {
-        assert_eq!(["debug", "INFO"].map(filter), ["warn,dhcpv6macd=debug", "warn,dhcpv6macd=INFO"]);
-        for as_it_is in ["off", "ERROR", "warn", "debug,aya=info", "aya=debug"] {
-            assert_eq!(filter(as_it_is), as_it_is);
+        for (level, filtered) in [
+            ("debug", "warn,h2=off,dhcpv6macd=debug"),
+            ("INFO", "warn,h2=off,dhcpv6macd=INFO"),
+            ("off", "off,h2=off"),
+            ("ERROR", "ERROR,h2=off"),
+            ("warn", "warn,h2=off"),
+            ("debug,aya=info", "debug,aya=info"),
+            ("aya=debug", "aya=debug"),
+        ] {
+            assert_eq!(filter(level), filtered);
         }
     }
 
