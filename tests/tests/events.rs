@@ -4,7 +4,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::UdpSocket,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpStream, UdpSocket},
     path::PathBuf,
     process::Command,
     thread,
@@ -18,6 +19,7 @@ use dhcpv6macd_tests::{
     population::Port,
 };
 use object::pe::IMAGE_FILE_MACHINE_AMD64;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -206,6 +208,8 @@ fn a_part_of_a_file_is_told_as_a_part() {
     let part = r#""state":"sending","sent_bytes":1024,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(part)).unwrap();
     load("1024-");
+    let goes_on = r#""state":"init","sent_bytes":1024,"total_bytes":33554432}"#;
+    subscriber.0.wait_for(LIMIT, |line| line.contains(goes_on)).unwrap();
     let whole = r#""state":"complete","sent_bytes":33554432,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(whole)).unwrap();
     daemon.stop().unwrap();
@@ -346,6 +350,37 @@ fn who_comes_late_hears_what_was_and_who_comes_back_what_is_new() {
         assert_eq!(names(heard.events.iter().map(|data| &data["event"])), ["firmware_init"], "no gap, nothing twice");
     }
     daemon.stop().unwrap();
+}
+
+/// Listens on the daemon's own host.
+fn listen() -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect("[::1]:6315").unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: lab\r\n\r\n").unwrap();
+    BufReader::new(stream)
+}
+
+#[test]
+fn more_listen_than_there_were_file_descriptors_for() {
+    const LISTENERS: usize = 1500;
+    let mut scene = Scene::new();
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(1024), ..limit }).unwrap();
+    let arguments = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--tftp-listen-addr", "off"];
+    let daemon = Daemon::start(&scene.rack.router, &arguments).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let listen_all = || (0..LISTENERS).map(|_| listen()).collect::<Vec<_>>();
+    let mut listeners = scene.rack.router.run(listen_all).unwrap();
+    let hears = |listener: &mut BufReader<TcpStream>, what: &str| {
+        assert!(listener.lines().any(|line| line.unwrap().contains(what)), "{what}");
+    };
+    // Each piece has a chunk of its own.
+    listeners.iter_mut().for_each(|listener| hears(listener, "{}"));
+    scene.says(&message(SOLICIT).ia_na(2, &[]));
+    listeners.iter_mut().for_each(|listener| hears(listener, "os_init"));
+    let stopped = daemon.stop().unwrap();
+    let counted = ["http_connection", "http_not_accepted", "http_refuse_full"].map(|name| stopped.counter(name));
+    assert_eq!(counted, [LISTENERS as u64, 0, 0], "{stopped:?}");
 }
 
 #[test]
