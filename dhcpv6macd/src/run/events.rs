@@ -83,8 +83,8 @@ impl EventsServer {
     /// Starts to serve, over so many connections at a time.
     pub(super) fn start(listener: Listener, feed: Feed, token: Option<Token>, connections: usize) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        // Of one address as many: screens may be behind one.
-        let occupancy = Occupancy::new(connections, connections);
+        // Many screens may be behind one address, and shall not keep everybody else out.
+        let occupancy = Occupancy::new(connections, connections / 2);
         let events = Events { feed, token: token.map(Arc::new) };
         let server = Server::new(events, occupancy, LIMITS, Arc::clone(&counters));
         let (stop, stopped) = oneshot::channel::<()>();

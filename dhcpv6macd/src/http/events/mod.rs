@@ -14,8 +14,8 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Frame, Incoming},
     header::{
-        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-        WWW_AUTHENTICATE,
+        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+        HeaderValue, WWW_AUTHENTICATE,
     },
     service::Service,
 };
@@ -77,6 +77,8 @@ impl Events {
             let mut refusal =
                 text(StatusCode::UNAUTHORIZED, "Authorization: Bearer and the word of --events-token-file\n");
             refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            // Who may not ask is not to hold a place.
+            refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             return refusal;
         }
         match request.uri().path() {
