@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::{net, runtime::Builder, sync::oneshot};
 
 use super::{StartError, listen::listen};
@@ -64,10 +65,17 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
 fn remove_left_over(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused) {
+    if is_socket && knock(path).is_err_and(refused) {
         fs::remove_file(path)?;
     }
     Ok(())
+}
+
+/// Is somebody there? Who is and takes no connection in is not waited for.
+fn knock(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 /// The thread that serves events.
@@ -125,4 +133,25 @@ where
     Events: Serve<L::Stream>,
 {
     tokio::spawn(async move { server.run(listener).await });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_the_socket_and_takes_nobody_in_is_left_alone_at_once() {
+        let directory = std::env::temp_dir().join(format!("dhcpv6macd-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join("events");
+        let holder = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        holder.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        holder.listen(0).unwrap();
+        let waiting = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        waiting.connect(&SockAddr::unix(&path).unwrap()).unwrap();
+        assert_eq!(unix(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop((holder, waiting));
+        drop(unix(&path).unwrap());
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }
