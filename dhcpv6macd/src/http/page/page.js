@@ -51,6 +51,7 @@ const subscription = new Subscription("events", told, linkChanged);
 $("token-form").addEventListener("submit", event => {
   event.preventDefault();
   subscription.token = $("token").value;
+  $("counters").removeAttribute("href"); // a link carries none
   void subscription.run();
 });
 
