@@ -196,6 +196,37 @@ fn a_boot_is_told_step_by_step() {
     assert_eq!(stopped.counter("observation_dropped"), 0, "{stopped:?}");
 }
 
+/// What can be known beforehand; not known is which daemon it is that tells, and when.
+fn masked(text: &str) -> String {
+    let mut masked = String::new();
+    for line in text.lines() {
+        let number = line.strip_prefix("id: ").and_then(|id| id.split_once('-'));
+        masked += &number.map_or_else(|| line.to_owned(), |(_, number)| format!("id: EPOCH-{number}"));
+        masked.push('\n');
+    }
+    let [first, parts @ ..] = &masked.split("\"timestamp\":\"").collect::<Vec<_>>()[..] else { return masked };
+    let untimed = parts.iter().map(|part| part.split_once('"').unwrap().1);
+    [*first].into_iter().chain(untimed).collect::<Vec<_>>().join("\"timestamp\":\"TIME\"")
+}
+
+#[test]
+fn a_boot_is_told_byte_for_byte_as_it_happens_and_afterwards() {
+    let mut scene = Scene::new();
+    let daemon = scene.daemon(&[]);
+    // Short, so that its beginning and its end are told, and nothing between them.
+    let own = scene.files.path().join("netboot").join(MACHINE.to_string());
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("boot.efi"), [7; 1000]).unwrap();
+    let early = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
+    scene.boots();
+    let told = masked(&early.hears("os_init").text);
+    assert_eq!(told.trim_end(), include_str!("../told/boot.txt").trim_end());
+    let late = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
+    let told = masked(&late.0.output());
+    assert_eq!(told.trim_end(), include_str!("../told/booted.txt").trim_end());
+    daemon.stop().unwrap();
+}
+
 #[test]
 fn a_part_of_a_file_is_told_as_a_part() {
     let mut scene = Scene::new();
