@@ -15,19 +15,19 @@ pub(super) struct Medians {
     /// Machines a second.
     pub(super) pace: f64,
     /// Events a second that each subscriber heard.
-    events: f64,
+    pub(super) events: f64,
     pub(super) lost: u64,
     pub(super) doubled: u64,
-    delay_p50: Duration,
-    delay_p99: Duration,
-    p50: Duration,
+    pub(super) delay_p50: Duration,
+    pub(super) delay_p99: Duration,
+    pub(super) p50: Duration,
     pub(super) p99: Duration,
     /// The part of one CPU that the daemon used.
-    cpu: f64,
+    pub(super) cpu: f64,
     /// MiB.
-    memory: f64,
+    pub(super) memory: f64,
     /// The part of the time in which the machines waited for a CPU.
-    waited: f64,
+    pub(super) waited: f64,
 }
 
 impl Medians {
