@@ -56,7 +56,7 @@ pub trait Answer {
     /// again. `None` where only a frame brings more.
     fn resume(&mut self, now: Instant, transmit: &mut impl Transmit) -> Option<Instant>;
 
-    /// What answers the frames of a batch is with the interface now, so long after the first of them was taken.
+    /// What answers the frames of a batch was handed to the interface, so long after the first of them was taken.
     fn served(&mut self, _took: Duration) {}
 }
 

@@ -53,7 +53,7 @@ impl Collector for Measured {
         self.gauges(&mut encoder)?;
         let times = self.service_times.iter().map(|(service, times)| (Some(("service", *service)), times));
         let help = "How long messages of DHCPv6 took that were answered, and packets of TFTP that were not dropped: from when a worker took \
-                    the batch that they came in to when what answers the batch was with the interface. What waits in a ring is not in it";
+                    the batch that they came in to when what answers the batch was handed to the interface. What waits in a ring is not in it";
         histogram(&mut encoder, "service", help, times)?;
         let help = "How long files and parts of files took that were sent whole over HTTP, from the request to when the last of it was with \
                     the kernel";
