@@ -220,8 +220,8 @@ impl Tftp {
         let mode = request.mode.ok_or(Refusal::Mode)?;
         let headers = headers(datagram, scene.site);
         let asked = Asked { headers, client, name, mode, options: request.options(), since: scene.now };
-        if self.session_of(datagram) == Err(Reason::TftpOtherMac) {
-            return Err(Reason::TftpOtherMac.into());
+        if let Err(reason @ Reason::TftpOtherMac) = self.table.of(asked.key(), client) {
+            return Err(reason.into());
         }
         if self.is_known(&asked, scene) {
             return Ok(());
@@ -279,16 +279,8 @@ impl Tftp {
         }
     }
 
-    /// The session that a packet is about.
-    fn session_of(&self, datagram: &Datagram<'_>) -> Result<u32, Reason> {
-        let number = self.table.find(key_of(datagram)).ok_or(Reason::TftpNoSession)?;
-        let is_its = self.table.get(number).is_some_and(|session| session.is_of(datagram.ethernet_source));
-        if is_its { Ok(number) } else { Err(Reason::TftpOtherMac) }
-    }
-
     fn acknowledge(&mut self, datagram: &Datagram<'_>, block: u16, scene: &mut Scene<'_>) -> Result<(), Reason> {
-        let number = self.session_of(datagram)?;
-        let session = self.table.get_mut(number).ok_or(Reason::TftpNoSession)?;
+        let (number, session) = self.table.of(key_of(datagram), datagram.ethernet_source)?;
         match session.acknowledge(block, scene.now) {
             Acknowledged::Nothing => self.counters.duplicate(),
             Acknowledged::More { resent } => {
@@ -309,8 +301,7 @@ impl Tftp {
 
     /// The client ends a session. Nobody answers an ERROR.
     fn end(&mut self, datagram: &Datagram<'_>, code: u16, scene: &mut Scene<'_>) -> Result<(), Reason> {
-        let number = self.session_of(datagram)?;
-        let session = self.table.get(number).ok_or(Reason::TftpNoSession)?;
+        let (number, session) = self.table.of(key_of(datagram), datagram.ethernet_source)?;
         let happening = if session.is_negotiating() && code == OPTION_NEGOTIATION {
             self.counters.size_probe();
             Happening::SizeProbe

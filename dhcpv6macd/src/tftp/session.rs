@@ -151,7 +151,7 @@ impl Session {
         self.last == Some(self.sent) && (self.acknowledged > 0 || has_agreed && self.sent == 1)
     }
 
-    /// Is this the machine that has asked? Another one may know its address and its port.
+    /// Is this the machine that has asked?
     pub(super) fn is_of(&self, client: MacAddr) -> bool {
         self.client == client
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::session::Session;
+use crate::{respond::Reason, wire::MacAddr};
 
 /// A client: its address and its port.
 pub(super) type Key = (Ipv6Addr, u16);
@@ -53,6 +54,13 @@ impl Table {
 
     pub(super) fn find(&self, key: Key) -> Option<u32> {
         self.numbers.get(&key).copied()
+    }
+
+    /// The session of a client, whose machine has this MAC: another one may know its address and its port.
+    pub(super) fn of(&mut self, key: Key, machine: MacAddr) -> Result<(u32, &mut Session), Reason> {
+        let number = self.find(key).ok_or(Reason::TftpNoSession)?;
+        let session = self.get_mut(number).ok_or(Reason::TftpNoSession)?;
+        if session.is_of(machine) { Ok((number, session)) } else { Err(Reason::TftpOtherMac) }
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&Session> {

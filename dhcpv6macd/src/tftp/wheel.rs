@@ -97,7 +97,7 @@ impl Wheel {
     }
 
     fn tick_of(&self, time: Instant) -> u64 {
-        let ticks = time.saturating_duration_since(self.begun).as_nanos() / TICK.as_nanos();
+        let ticks = time.saturating_duration_since(self.begun).as_millis() / TICK.as_millis();
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
