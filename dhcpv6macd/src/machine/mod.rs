@@ -1,6 +1,6 @@
 //! What is known of each machine. One owner, the control plane; time is an argument.
 //!
-//! * [`timeline`]: the steps of its boot. [`stall`]: where it stands still.
+//! * [`timeline`]: the steps of its boot. [`transfer`]: the files that it loads. [`stall`]: where it stands still.
 //! * [`radar`]: do two machines have its MAC?
 //! * [`census`]: how many machines are where.
 
@@ -9,6 +9,7 @@ mod finding;
 mod radar;
 mod stall;
 mod timeline;
+mod transfer;
 
 use std::{collections::HashMap, net::Ipv6Addr, time::Instant};
 
@@ -18,7 +19,8 @@ pub use self::{
     census::Census,
     finding::{ConflictSign, Finding},
     stall::StallLimits,
-    timeline::{EVENTS_MAX, Progress},
+    timeline::EVENTS_MAX,
+    transfer::Progress,
 };
 use self::{radar::Radar, timeline::Timeline};
 use crate::{
@@ -363,7 +365,8 @@ mod tests {
             let now = Moment { instant, time: Timestamp::UNIX_EPOCH };
             observe(&mut machines, &seen(mac, stages[usize::from(number) % 3], ONE), instant);
             let (protocol, state) = (Protocol::Http, TransferState::Sending);
-            let progress = Progress { protocol, file_name: "", begun: instant, state, sent: 1, total: 2, error: None };
+            let (begun, is_over, error) = (instant, false, None);
+            let progress = Progress { protocol, file_name: "", begun, state, is_over, sent: 1, total: 2, error };
             if number % 4 == 0 {
                 machines.progress(mac, &progress, now, &mut |_| {});
             }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::event::{Protocol, Step, TransferState};
+use super::transfer::Followed;
+use crate::event::{Step, Transfer, TransferState};
 
 /// How long machines may stand still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +31,10 @@ impl Default for StallLimits {
 
 /// Where a machine is, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standstill {
+pub(super) struct Standstill<'a> {
     pub(super) step: Step,
-    /// Of the transfer that it has begun last: how it is going, bytes that have gone, and that there are.
-    pub(super) transfer: Option<(Protocol, TransferState, u64, u64)>,
+    /// The file that it loads, or has loaded last.
+    pub(super) transfer: Option<&'a Followed>,
     /// How long it has not moved.
     pub(super) for_so_long: Duration,
 }
@@ -53,12 +54,12 @@ impl StallLimits {
     }
 
     /// Why a machine stands still for too long, in words, if it does.
-    pub(super) fn reason(&self, standstill: &Standstill) -> Option<String> {
+    pub(super) fn reason(&self, standstill: &Standstill<'_>) -> Option<String> {
         let (limit, words) = self.awaited(standstill)?;
         (standstill.for_so_long >= limit).then(|| format!("{words} for {}", in_words(limit)))
     }
 
-    fn awaited(&self, standstill: &Standstill) -> Option<(Duration, String)> {
+    fn awaited(&self, standstill: &Standstill<'_>) -> Option<(Duration, String)> {
         let step = standstill.step;
         let next = |words: &str| Some((self.of(step), words.to_owned()));
         match step {
@@ -74,7 +75,10 @@ impl StallLimits {
             Step::HttpBoot | Step::PointIpxeToHttpBoot => self.no_system("boot URL sent"),
             Step::ServeIpxeOverTftp => Some((self.of(step), transferring("TFTP", standstill))),
             Step::HttpFetchUki => match standstill.transfer {
-                Some((_, TransferState::Complete, ..)) => self.no_system("file loaded"),
+                Some(followed) if followed.is_over && !followed.has_failed() => {
+                    let is_whole = followed.transfer.state == TransferState::Complete;
+                    self.no_system(if is_whole { "file loaded" } else { "part of a file loaded" })
+                }
                 _ => Some((self.of(step), transferring("GET", standstill))),
             },
         }
@@ -85,11 +89,11 @@ impl StallLimits {
     }
 }
 
-fn transferring(what: &str, standstill: &Standstill) -> String {
+fn transferring(what: &str, standstill: &Standstill<'_>) -> String {
     match standstill.transfer {
-        Some((_, TransferState::Error, ..)) => format!("{what} failed, nothing more"),
-        Some((_, _, sent, total)) if total > 0 => {
-            let percent = u128::from(sent.min(total)) * 100 / u128::from(total);
+        Some(followed) if followed.has_failed() => format!("{what} failed, nothing more"),
+        Some(Followed { transfer: Transfer { sent_bytes: sent, total_bytes: total, .. }, .. }) if *total > 0 => {
+            let percent = u128::from(*sent.min(total)) * 100 / u128::from(*total);
             format!("{what} at {percent} %, no byte")
         }
         _ => format!("{what} begun, no byte"),

@@ -196,9 +196,9 @@ impl Control {
         if let Some(error) = error.as_ref().filter(|_| self.may_log(now.instant)) {
             warn!(%mac, file = %name, "a TFTP transfer has failed: {error}");
         }
-        let file_name = name.file();
-        let progress =
-            Progress { protocol: Protocol::Tftp, file_name, begun, state, sent, total, error: error.as_deref() };
+        let (protocol, file_name, error) = (Protocol::Tftp, name.file(), error.as_deref());
+        let is_over = matches!(state, TransferState::Complete | TransferState::Error);
+        let progress = Progress { protocol, file_name, begun, state, is_over, sent, total, error };
         self.machines.progress(mac, &progress, now, &mut |change| self.changes.push(change));
     }
 
@@ -212,7 +212,9 @@ impl Control {
             transfer::Happening::Complete { sent } => (TransferState::Complete, sent, None),
             transfer::Happening::Failed { sent, why } => (TransferState::Error, sent, Some(why.to_string())),
         };
-        let progress = Progress { protocol, file_name: path, begun, state, sent, total, error: error.as_deref() };
+        let is_over = matches!(happening, transfer::Happening::Complete { .. } | transfer::Happening::Failed { .. });
+        let (file_name, error) = (path, error.as_deref());
+        let progress = Progress { protocol, file_name, begun, state, is_over, sent, total, error };
         self.machines.progress(mac, &progress, now, &mut |change| self.changes.push(change));
     }
 
