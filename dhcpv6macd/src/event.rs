@@ -78,7 +78,7 @@ pub enum EventKind {
     Step(Step),
     /// The next step does not follow from the last one.
     JumpTo,
-    /// Something odd, which changes no step.
+    /// Something odd, or a file that its operating system loads: no step.
     Fyi,
     /// The machine has stood still for longer than it should.
     Stalled,
@@ -107,17 +107,25 @@ pub struct Event {
     pub kind: EventKind,
     /// When.
     pub time: Timestamp,
-    /// Is it the step that the machine is in already? Such an event is told, and not kept.
+    /// Is it the step that the machine is in already, or more of what its system loads? Such an event is told, and not kept.
     pub is_repeated: bool,
     /// More about it.
     pub detail: Option<Box<Detail>>,
+}
+
+impl Event {
+    /// Does it tell how far a file is?
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        matches!(self.detail.as_deref(), Some(Detail::Transfer(_)))
+    }
 }
 
 /// More about an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Detail {
-    /// Of a step that is a transfer.
+    /// Of a file that is loaded.
     Transfer(Transfer),
     /// Of what is odd.
     Message {

@@ -314,6 +314,13 @@ fn a_timeline_says_how_long_each_step_took() {
     let bars =
         "[...document.querySelectorAll('#boot .bar')].map(bar => bar.style.getPropertyValue('--from')).join(' ')";
     scene.shows(bars, "0.00% 3.00% 23.00% 91.00% 92.00% 100.00%");
+
+    let loads = |state, sent| event("fyi", 160.0, transfer(state, sent));
+    scene.script.tell(3, "01", &loads("init", 0));
+    scene.script.tell(4, "01", &repeated(loads("sending", 2_097_152)));
+    let last = format!("{}.at(-1)", steps("#boot"));
+    scene.shows(&last, "Its system loads||boot.efi over http, 2 MiB of 4 MiB, 50 %");
+    scene.says("#legend [data-state=os_init] b", "1");
 }
 
 #[test]

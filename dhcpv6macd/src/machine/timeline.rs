@@ -99,7 +99,7 @@ impl Timeline {
             Heard::News { transfer, is_more, goes_on } => {
                 self.load(transfer, is_more, now, tell);
                 // It has the last word, so that whoever looks sees what the machine does.
-                if let Some(transfer) = goes_on.filter(|transfer| step_of(transfer) == self.step) {
+                if let Some(transfer) = goes_on {
                     self.load(transfer, true, now, tell);
                 }
             }
@@ -124,10 +124,22 @@ impl Timeline {
         }
     }
 
+    /// A file is on its way. While its system runs, or where nothing is known but that it renews, that is no step of a boot: one remark is
+    /// kept, of the file that it loads last.
     fn load(&mut self, transfer: Transfer, is_more: bool, now: Moment, tell: &mut dyn FnMut(Event)) {
         let step = step_of(&transfer);
-        let is_repeated = is_more && self.step == step;
-        self.take(EventKind::Step(step), Some(Detail::Transfer(transfer)), is_repeated, now, tell);
+        let (kind, is_repeated) = if matches!(self.step, Step::Init | Step::OsInit) {
+            (EventKind::Fyi, self.has_loaded_since())
+        } else {
+            (EventKind::Step(step), is_more && self.step == step)
+        };
+        self.take(kind, Some(Detail::Transfer(transfer)), is_repeated, now, tell);
+    }
+
+    /// Has it loaded something since its last step, which was none?
+    fn has_loaded_since(&self) -> bool {
+        let mut since = self.events.iter().rev().take_while(|event| !matches!(event.kind, EventKind::Step(_)));
+        since.any(Event::is_transfer)
     }
 
     fn take(
@@ -161,7 +173,8 @@ impl Timeline {
     /// Tells of the same again. Of a transfer it is kept how far it has come.
     fn repeat(&mut self, kind: EventKind, detail: Option<Detail>, now: Moment, tell: &mut dyn FnMut(Event)) {
         let detail = detail.map(Box::new);
-        if let (Some(detail), Some(kept)) = (&detail, self.events.iter_mut().rev().find(|event| event.kind == kind)) {
+        let kept = self.events.iter_mut().rev().find(|event| event.kind == kind && event.is_transfer());
+        if let (Some(detail), Some(kept)) = (&detail, kept) {
             kept.detail = Some(detail.clone());
         }
         tell(Event { kind, time: now.time, is_repeated: true, detail });

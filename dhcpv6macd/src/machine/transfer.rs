@@ -94,7 +94,7 @@ pub(super) enum Heard {
         transfer: Transfer,
         /// Is it more of what was told last of its file?
         is_more: bool,
-        /// Where it has ended: the one that goes on, which is what the machine does.
+        /// Where it has ended: that of another file that goes on, which is what the machine does.
         goes_on: Option<Transfer>,
     },
 }
@@ -138,7 +138,8 @@ impl Transfers {
         if !is_news {
             return Heard::Life;
         }
-        let goes_on = self.under_way().filter(|_| is_over).map(|followed| followed.transfer.clone());
+        let goes_on = self.under_way().filter(|followed| is_over && !followed.is_of(progress));
+        let goes_on = goes_on.map(|followed| followed.transfer.clone());
         Heard::News { transfer: progress.transfer(), is_more: before.is_some_and(Told::goes_on), goes_on }
     }
 

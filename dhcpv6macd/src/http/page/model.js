@@ -73,7 +73,7 @@ class Machine {
     const at = Number.isNaN(parsed) ? clock.now() : parsed;
     this.seen = Math.max(this.seen, at);
     if (name === "") return;
-    if (event.repeat_event === true) return name === this.state ? this.goOn(detail, at) : undefined;
+    if (event.repeat_event === true) return this.goOn(name, detail, at);
     const words = text(detail.reason) || text(detail.message);
     const kept = { name, at, last: at, transfer: transferOf(detail), words };
     this.events.push(kept);
@@ -84,10 +84,13 @@ class Machine {
     else if (name === "fyi" && kept.words.startsWith(CONFLICT)) this.conflict = kept;
   }
 
-  /** The same step again: a retransmission, or how far a transfer is. */
-  goOn(detail, at) {
-    this.step.transfer = transferOf(detail) ?? this.step.transfer;
-    this.step.last = at;
+  /** The same again: a retransmission, or how far a transfer is, which is a remark where the system loads. */
+  goOn(name, detail, at) {
+    const isRemark = event => event.name === "fyi" && event.transfer;
+    const kept = name === this.state ? this.step : name === "fyi" ? this.events.findLast(isRemark) : undefined;
+    if (!kept) return;
+    kept.transfer = transferOf(detail) ?? kept.transfer;
+    kept.last = at;
   }
 
   enter(step) {

@@ -94,8 +94,9 @@ function paintStep(item, { row, begin, end }, now) {
 
 const lastedWords = ({ at, end }, now) => end === null ? age(now - at) : duration(end - at);
 
-function remarkOf({ name, words }) {
+function remarkOf({ name, words, transfer }) {
   if (name === "stalled") return `Stalled: ${words || "no reason given"}`;
+  if (name === "fyi" && transfer) return "Its system loads";
   return { resumed: "Goes on", fyi: words.replace(CONFLICT, "") }[name] || name;
 }
 

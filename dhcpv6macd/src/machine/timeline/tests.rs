@@ -327,6 +327,45 @@ fn a_file_that_failed_is_kept_when_it_is_asked_for_again_and_others_after_it_are
 }
 
 #[test]
+fn what_a_running_system_loads_is_no_step_of_a_boot() {
+    let mut rack = Rack::new();
+    rack.step(1, Step::HttpBoot);
+    rack.load(2, Http, 2, Complete, 100);
+    rack.step(3, Step::OsInit);
+    let booted = rack.kept();
+    for (number, begun) in (0..100).zip((10..).step_by(10)) {
+        let file = ["root.img", "ignition.json"][number % 2];
+        rack.load_file(file, begun, Http, begun, Init, 0);
+        rack.load_file(file, begun + 1, Http, begun, if number == 50 { Error } else { Complete }, 100);
+        rack.look(begun + 9);
+    }
+    rack.look(10_000);
+    assert_eq!(rack.kept(), [&booted[..], &["fyi"]].concat(), "one remark for all");
+    assert_eq!((rack.timeline.step(), rack.timeline.is_stalled()), (Step::OsInit, false));
+    assert_eq!(rack.transfer(), ("ignition.json", Complete));
+    assert_eq!(rack.timeline.events().last().unwrap().detail, rack.told.last().unwrap().detail);
+    assert_eq!(rack.told()[booted.len()..][..3], ["fyi", "fyi+", "fyi+"]);
+
+    rack.timeline.note("odd", rack.at(10_000), &mut |_| {});
+    rack.step(10_001, Step::OsInit);
+    rack.load_file("root.img", 10_002, Http, 10_002, Sending, 7);
+    assert_eq!(rack.told().last().unwrap(), "fyi+", "its system asks again, and goes on");
+    rack.step(10_003, Step::FirmwareInit);
+    rack.step(10_004, Step::HttpBoot);
+    rack.load(10_005, Http, 10_005, Init, 0);
+    assert_eq!(rack.timeline.step(), Step::HttpFetchUki);
+    assert_eq!(rack.kept()[booted.len()..], ["fyi", "fyi", "firmware_init", "http_boot", "http_fetch_uki"]);
+}
+
+#[test]
+fn who_was_only_seen_to_renew_is_in_no_boot() {
+    let mut rack = Rack::new();
+    rack.load(2, Http, 2, Complete, 100);
+    rack.look(1000);
+    assert_eq!((rack.kept(), rack.timeline.step()), (vec!["init", "fyi"], Step::Init));
+}
+
+#[test]
 fn fifty_events_are_kept() {
     let mut rack = Rack::new();
     for second in 0..100 {
