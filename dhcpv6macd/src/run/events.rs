@@ -10,8 +10,10 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use rustix::process::setpriority_process;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::{net, runtime::Builder, sync::oneshot};
+use tracing::warn;
 
 use super::{StartError, listen::listen};
 use crate::{
@@ -22,6 +24,12 @@ use crate::{
     },
 };
 
+/// Bytes that the kernel keeps of what one subscriber is slow to take: enough for all that happens in a moment. Left to itself it keeps
+/// megabytes for each, and what it has for all TCP connections of the router has an end.
+const SEND_BUFFER: usize = 256 << 10;
+/// Whoever boots goes before whoever watches (`sched(7)`).
+const NICE: i32 = 10;
+/// How long one may leave us without a header, and how long nothing may move.
 const LIMITS: Limits = Limits { header: Duration::from_secs(10), idle: Duration::from_secs(60) };
 
 /// A place where connections come in.
@@ -100,6 +108,8 @@ impl EventsServer {
         let inside = runtime.enter();
         let socket = match listener {
             Listener::Tcp(listener) => {
+                // Connections have it from where they come in.
+                SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
                 serve(server, net::TcpListener::from_std(listener)?);
                 None
             }
@@ -109,8 +119,14 @@ impl EventsServer {
             }
         };
         drop(inside);
-        // Whoever is to stop drops the other end.
-        let thread = thread::Builder::new().name("events".into()).spawn(move || drop(runtime.block_on(stopped)))?;
+        let thread = thread::Builder::new().name("events".into()).spawn(move || {
+            // Of the calling thread alone.
+            if let Err(error) = setpriority_process(None, NICE) {
+                warn!(%error, "the thread that serves events does not give way");
+            }
+            // Whoever is to stop drops the other end.
+            drop(runtime.block_on(stopped));
+        })?;
         Ok(Self { counters, thread, stop, _socket: socket })
     }
 

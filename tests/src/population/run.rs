@@ -26,8 +26,8 @@ const RETRANSMIT_AFTER: Duration = Duration::from_secs(1);
 const TRIES_MAX: u32 = 4;
 /// How often it is looked who waits in vain.
 const PATROL: Duration = Duration::from_millis(50);
-/// So long the machines look for answers before they sleep: to wake them is work for the CPU that brings the frame, which is the
-/// server's.
+/// So long the machines of a closed loop look for answers before they sleep: to wake them is work for the CPU that brings the frame,
+/// which is the server's.
 const AWAKE: Duration = Duration::from_micros(50);
 
 /// Who answers.
@@ -64,6 +64,16 @@ pub struct Load {
     pub arrivals: Arrivals,
     /// When it is enough.
     pub goal: Goal,
+}
+
+impl Load {
+    /// At a pace, others have the CPU between two machines.
+    fn awake(self) -> Duration {
+        match self.arrivals {
+            Arrivals::Window(_) => AWAKE,
+            Arrivals::Pace(_) => Duration::ZERO,
+        }
+    }
 }
 
 /// Simulated machines, and all the memory that they will ever need.
@@ -147,7 +157,7 @@ impl Population {
             let now = Instant::now();
             if received > 0 || begun > 0 {
                 busy = now;
-            } else if now.duration_since(busy) > AWAKE {
+            } else if now.duration_since(busy) >= load.awake() {
                 receive.wait(run.until_next().min(PATROL))?;
             } else {
                 hint::spin_loop();

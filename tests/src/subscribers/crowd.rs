@@ -57,8 +57,6 @@ pub struct Crowd {
     chronicle: Chronicle,
     expected: u64,
     readers: Vec<Subscriber>,
-    /// Those that never read.
-    _deaf: Vec<TcpStream>,
     delays: Histogram,
 }
 
@@ -84,19 +82,18 @@ pub struct Heard {
 }
 
 impl Crowd {
-    /// Subscribes from the calling thread's namespace, so that so many read, and so many never do; returns when all who read have heard
-    /// what is known, which is to be nothing. So many machines will ask for their address in UEFI PXE, once.
+    /// So many subscribe from the calling thread's namespace; returns when all of them have heard what is known, which is to be nothing.
+    /// So many machines will ask for their address in UEFI PXE, once.
     ///
     /// # Errors
     ///
     /// Where the daemon does not take them in.
-    pub fn subscribe(readers: usize, deaf: usize, machines: usize) -> Result<Self> {
+    pub fn subscribe(readers: usize, machines: usize) -> Result<Self> {
         raise_limit().context("cannot raise the limit of file descriptors")?;
         let mut crowd = Self {
             chronicle: Chronicle::new(machines),
             expected: (machines * STEPS.len()) as u64,
             readers: (0..readers).map(|_| Subscriber::new()).collect::<Result<_>>()?,
-            _deaf: (0..deaf).map(|_| dial()).collect::<Result<_>>()?,
             delays: Histogram::default(),
         };
         crowd.follow(START_LIMIT, |crowd| crowd.chronicle.tally().is_there() && crowd.is_together())?;
@@ -256,7 +253,12 @@ impl Way {
     }
 }
 
-fn dial() -> Result<TcpStream> {
+/// Subscribes from the calling thread's namespace, and reads nothing.
+///
+/// # Errors
+///
+/// Where the daemon does not take it in.
+pub fn dial() -> Result<TcpStream> {
     let stream = TcpStream::connect(EVENTS).context("cannot connect to the daemon's events")?;
     let sent = send(&stream, REQUEST, SendFlags::NOSIGNAL)?;
     ensure!(sent == REQUEST.len(), "a request was sent in part");

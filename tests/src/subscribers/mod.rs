@@ -1,6 +1,6 @@
 //! Subscribers to the daemon's events: thousands of them on one thread, of whom every byte is looked at.
 //!
-//! * [`Crowd`]: their connections. Some of them may never read.
+//! * [`Crowd`]: their connections. [`dial`]: one that may never read.
 //! * [`Heard`]: what they have heard, and what they have not.
 //!
 //! All that were there from the beginning hear the same bytes. Whoever hears them first writes them into the [`Chronicle`], which is
@@ -14,7 +14,7 @@ mod tally;
 
 use chronicle::Chronicle;
 
-pub use self::crowd::{Crowd, Heard};
+pub use self::crowd::{Crowd, Heard, dial};
 
 /// What a machine goes through that asks for its address in UEFI PXE, and no further.
 pub(crate) const STEPS: [&str; 3] = ["init", "firmware_init", "point_pxe_to_ipxe_over_tftp"];

@@ -27,7 +27,7 @@ use super::{client_cpu, say_ready, seconds};
 use crate::{
     lab::{Mode, ModeArgs},
     progress::Progress,
-    subscribers::Crowd,
+    subscribers::{Crowd, dial},
 };
 
 /// Machines that boot at a fixed pace, while thousands hear of it
@@ -147,7 +147,8 @@ const SUBSCRIBERS_NICE: i32 = 15;
 pub fn subscribe(options: &SubscriberOptions) -> Result<()> {
     pin(client_cpu()).context("cannot tie the subscribers to a CPU")?;
     setpriority_process(None, SUBSCRIBERS_NICE)?;
-    let crowd = Crowd::subscribe(options.readers, options.deaf, options.machines)?;
+    let crowd = Crowd::subscribe(options.readers, options.machines)?;
+    let _deaf = (0..options.deaf).map(|_| dial()).collect::<Result<Vec<_>>>()?;
     say_ready();
     let heard = crowd.listen(Duration::from_secs_f64(options.seconds))?;
     Ok(writeln!(io::stdout(), "{heard}")?)
