@@ -22,7 +22,7 @@ pub use self::{
     timeline::EVENTS_MAX,
     transfer::Progress,
 };
-use self::{radar::Radar, timeline::Timeline};
+use self::{radar::Radar, stall::Answer, timeline::Timeline};
 use crate::{
     event::{Change, Event, Step},
     policy::{BaseAddress, BootStage},
@@ -159,9 +159,14 @@ impl Machines {
             Box::new(machine)
         });
         machine.seen = now.instant;
-        if let Some(step) = step_of(seen) {
-            self.census.follow(&mut machine.timeline, |timeline| timeline.step_to(step, now, &mut tell));
-        }
+        self.census.follow(&mut machine.timeline, |timeline| {
+            if let Some(step) = step_of(seen) {
+                timeline.step_to(step, now, &mut tell);
+            }
+            if let Some(answer) = answer_to(seen) {
+                timeline.answered(answer, now, &mut tell);
+            }
+        });
         let findings = [machine.conflict(seen, now.instant), machine.foreign_mac(seen)];
         for finding in findings.iter().flatten() {
             machine.timeline.note(&finding.to_string(), now, &mut tell);
@@ -246,13 +251,26 @@ const fn step_of(seen: &Observation<'_>) -> Option<Step> {
     }
 }
 
+/// What firmware, or iPXE, was answered, where that is not what the step says.
+const fn answer_to(seen: &Observation<'_>) -> Option<Answer> {
+    use MessageType::{InformationRequest, Request, Solicit};
+    match (seen.stage, seen.kind, seen.is_told_boot_file) {
+        _ if !seen.is_firmware => None,
+        (BootStage::Other, Solicit, _) | (_, Solicit, true) => Some(Answer::Offer),
+        (_, Solicit, false) => Some(Answer::EmptyOffer),
+        (BootStage::Other, Request | InformationRequest, _) => Some(Answer::Configuration),
+        (_, Request | InformationRequest, false) => Some(Answer::NothingToBoot),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::{
-        event::{Protocol, TransferState},
+        event::{Detail, Protocol, TransferState},
         policy::BootStage,
     };
 
@@ -292,6 +310,56 @@ mod tests {
             observe(&mut machines, &seen(MAC, *stage, duid), start + Duration::from_secs(second))
         };
         (0..).zip(sequence).flat_map(observe_at).collect()
+    }
+
+    /// Why a machine stands still that has asked for these, a second apart, and was told a boot file or not; and for how long it may.
+    fn standstill(sequence: &[(BootStage, MessageType, bool)]) -> (u64, String) {
+        let mut machines = machines(1);
+        let start = Instant::now();
+        let at = |second| Moment { instant: start + Duration::from_secs(second), time: Timestamp::UNIX_EPOCH };
+        for (second, &(stage, kind, is_told_boot_file)) in (0..).zip(sequence) {
+            let seen = Observation { kind, is_told_boot_file, is_firmware: true, ..seen(MAC, stage, ONE) };
+            machines.message(&seen, at(second), &mut |_| {}).for_each(drop);
+        }
+        let mut reason = None;
+        for second in sequence.len() as u64.. {
+            machines.look(at(second), &mut |change| reason = change.event.detail);
+            if let Some(Detail::Reason { reason }) = reason.as_deref() {
+                return (second + 1 - sequence.len() as u64, reason.to_string());
+            }
+        }
+        unreachable!("nobody may stand still for ever");
+    }
+
+    #[test]
+    fn what_firmware_was_answered_is_what_it_is_waited_for_after() {
+        use BootStage::{HttpBoot, Ipxe, Other, Pxe};
+        use MessageType::{InformationRequest, Release, Request, Solicit};
+        let nothing_to_boot = "has its address, was told nothing to boot for";
+        let unasked = "was answered, asked for nothing to boot, no operating system for 5 min".to_owned();
+        let pxe = [(Pxe, Solicit, true), (Pxe, Request, true)];
+        assert_eq!(standstill(&pxe[..1]), (10, "Advertise sent, no Request for 10 s".to_owned()));
+        assert_eq!(
+            standstill(&[(HttpBoot, Solicit, false)]),
+            (10, "Advertise sent without a boot file, no Request for 10 s".to_owned())
+        );
+        assert_eq!(
+            standstill(&[(Pxe, Solicit, false), (Pxe, Request, false)]),
+            (10, format!("{nothing_to_boot} 10 s"))
+        );
+        assert_eq!(standstill(&[(Other, InformationRequest, false)]), (300, unasked.clone()));
+        let network = [(Other, Solicit, false), (Other, Request, false), (Other, Release, false)];
+        assert_eq!(standstill(&network[..2]), (300, unasked));
+        // Firmware's own network comes and goes beside PXE.
+        let beside = [network[0], pxe[0], pxe[1], network[1], network[2]];
+        assert_eq!(standstill(&beside).1, "told where iPXE is, no message from it for 60 s");
+        // iPXE's messages are signs of life, whatever they bring.
+        let solicit = [pxe[0], pxe[1], (Ipxe, Solicit, false), (Ipxe, Solicit, true)];
+        assert_eq!(standstill(&solicit), (30, "Advertise sent, no Request for 30 s".to_owned()));
+        let request = [pxe[0], pxe[1], (Ipxe, Solicit, false), (Ipxe, Request, false)];
+        assert_eq!(standstill(&request), (30, format!("{nothing_to_boot} 30 s")));
+        let boots = [pxe[0], pxe[1], (Ipxe, Solicit, true), (Ipxe, Request, true)];
+        assert_eq!(standstill(&boots).1, "boot URL sent, no operating system for 5 min");
     }
 
     #[test]

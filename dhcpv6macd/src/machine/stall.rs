@@ -29,10 +29,24 @@ impl Default for StallLimits {
     }
 }
 
+/// What firmware, or iPXE, was answered last, where nothing has come of it yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It was offered an address.
+    Offer,
+    /// It was offered an address, and nothing to boot, though it wants to.
+    EmptyOffer,
+    /// It has its address, and was told nothing to boot, though it wants to.
+    NothingToBoot,
+    /// It has what it asked for, which was nothing to boot.
+    Configuration,
+}
+
 /// Where a machine is, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standstill<'a> {
     pub(super) step: Step,
+    pub(super) answer: Option<Answer>,
     /// The file that it loads, or has loaded last.
     pub(super) transfer: Option<&'a Followed>,
     /// How long it has not moved.
@@ -62,19 +76,22 @@ impl StallLimits {
     fn awaited(&self, standstill: &Standstill<'_>) -> Option<(Duration, String)> {
         let step = standstill.step;
         let next = |words: &str| Some((self.of(step), words.to_owned()));
-        match step {
+        match (step, standstill.answer) {
             // Nothing is known of a machine that has no more to do.
-            Step::Init | Step::OsInit => None,
-            Step::FirmwareInit => next("Advertise sent, no Request"),
-            Step::PointPxeToIpxeOverTftp if self.serves_ipxe => next("told where iPXE is, no TFTP request"),
-            Step::PointPxeToIpxeOverTftp => {
+            (Step::Init | Step::OsInit, _) => None,
+            (_, Some(answer)) => self.after(answer, step),
+            (Step::FirmwareInit, None) => self.after(Answer::Offer, step),
+            (Step::PointPxeToIpxeOverTftp, None) if self.serves_ipxe => next("told where iPXE is, no TFTP request"),
+            (Step::PointPxeToIpxeOverTftp, None) => {
                 Some((self.of(Step::ServedIpxeOverTftp), "told where iPXE is, no message from it".to_owned()))
             }
-            Step::ServedIpxeOverTftp => next("iPXE loaded, no message from it"),
-            Step::HttpBoot | Step::PointIpxeToHttpBoot if self.serves_boot_files => next("boot URL sent, no GET"),
-            Step::HttpBoot | Step::PointIpxeToHttpBoot => self.no_system("boot URL sent"),
-            Step::ServeIpxeOverTftp => Some((self.of(step), transferring("TFTP", standstill))),
-            Step::HttpFetchUki => match standstill.transfer {
+            (Step::ServedIpxeOverTftp, None) => next("iPXE loaded, no message from it"),
+            (Step::HttpBoot | Step::PointIpxeToHttpBoot, None) if self.serves_boot_files => {
+                next("boot URL sent, no GET")
+            }
+            (Step::HttpBoot | Step::PointIpxeToHttpBoot, None) => self.no_system("boot URL sent"),
+            (Step::ServeIpxeOverTftp, None) => Some((self.of(step), transferring("TFTP", standstill))),
+            (Step::HttpFetchUki, None) => match standstill.transfer {
                 Some(followed) if followed.is_over && !followed.has_failed() => {
                     let is_whole = followed.transfer.state == TransferState::Complete;
                     self.no_system(if is_whole { "file loaded" } else { "part of a file loaded" })
@@ -82,6 +99,17 @@ impl StallLimits {
                 _ => Some((self.of(step), transferring("GET", standstill))),
             },
         }
+    }
+
+    fn after(&self, answer: Answer, step: Step) -> Option<(Duration, String)> {
+        let words = match answer {
+            Answer::Offer => "Advertise sent, no Request",
+            Answer::EmptyOffer => "Advertise sent without a boot file, no Request",
+            Answer::NothingToBoot => "has its address, was told nothing to boot",
+            // It may be in its menu, or boot from its disk.
+            Answer::Configuration => return self.no_system("was answered, asked for nothing to boot"),
+        };
+        Some((self.of(step), words.to_owned()))
     }
 
     fn no_system(&self, done: &str) -> Option<(Duration, String)> {

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use super::{
     Moment,
-    stall::{StallLimits, Standstill},
+    stall::{Answer, StallLimits, Standstill},
     transfer::{Heard, Progress, Transfers, step_of},
 };
 use crate::event::{Detail, Event, EventKind, Step, Transfer};
@@ -25,6 +25,8 @@ pub(super) struct Timeline {
     /// When it moved last.
     moved: Instant,
     is_stalled: bool,
+    /// Since it took its step.
+    answer: Option<Answer>,
     transfers: Transfers,
 }
 
@@ -56,6 +58,7 @@ impl Timeline {
             stepped: now.instant,
             moved: now.instant,
             is_stalled: false,
+            answer: None,
             transfers: Transfers::default(),
         };
         timeline.keep(EventKind::Step(Step::Init), None, now, tell);
@@ -85,6 +88,15 @@ impl Timeline {
             self.stepped = now.instant;
         }
         self.take(EventKind::Step(step), None, is_repeated, now, tell);
+    }
+
+    /// It has asked, and nothing has come of it but this answer.
+    pub(super) fn answered(&mut self, answer: Answer, now: Moment, tell: &mut dyn FnMut(Event)) {
+        // Firmware's IP stack does what it does beside PXE.
+        if answer != Answer::Configuration || self.step == Step::FirmwareInit {
+            self.answer = Some(answer);
+            self.move_on(now, tell);
+        }
     }
 
     /// A file that it loads has come further, or to its end.
@@ -117,8 +129,8 @@ impl Timeline {
             return;
         }
         let for_so_long = now.instant.saturating_duration_since(self.moved);
-        let transfer = self.transfers.awaited();
-        if let Some(reason) = limits.reason(&Standstill { step: self.step, transfer, for_so_long }) {
+        let (step, answer, transfer) = (self.step, self.answer, self.transfers.awaited());
+        if let Some(reason) = limits.reason(&Standstill { step, answer, transfer, for_so_long }) {
             self.is_stalled = true;
             self.keep(EventKind::Stalled, Some(Detail::Reason { reason: reason.into() }), now, tell);
         }
@@ -150,6 +162,7 @@ impl Timeline {
         now: Moment,
         tell: &mut dyn FnMut(Event),
     ) {
+        self.answer = None;
         self.move_on(now, tell);
         if is_repeated {
             return self.repeat(kind, detail, now, tell);
