@@ -5,9 +5,10 @@ use std::{
     io,
     mem::{self, size_of},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    time::Duration,
 };
 
-use libc::{c_int, c_void, socklen_t};
+use libc::{c_int, c_long, c_void, socklen_t};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 #[expect(
@@ -25,6 +26,23 @@ const IFF_UP: libc::c_short = libc::IFF_UP as libc::c_short;
 pub(super) fn unshare_network() -> io::Result<()> {
     // SAFETY: CLONE_NEWNET does not split the file descriptor table, which is what makes other flags unsafe.
     Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNET) }?)
+}
+
+/// Has the calling thread ask for a CPU's time in slices of this length, unless it is scheduled otherwise than most (`sched_setattr(2)`).
+pub(super) fn set_slice(slice: Duration) -> io::Result<()> {
+    const THIS_THREAD: c_long = 0;
+    const NO_FLAGS: c_long = 0;
+    // SAFETY: a sched_attr is a C structure of integers, for which all zero bytes are a value.
+    let mut attributes: libc::sched_attr = unsafe { mem::zeroed() };
+    let (room, size) = (&raw mut attributes, c_long::from(length_of::<libc::sched_attr>()));
+    // SAFETY: no more than this size is written, and there is room for that.
+    check(unsafe { libc::syscall(libc::SYS_sched_getattr, THIS_THREAD, room, size, NO_FLAGS) })?;
+    if attributes.sched_policy.cast_signed() == libc::SCHED_OTHER {
+        attributes.sched_runtime = u64::try_from(slice.as_nanos()).map_err(io::Error::other)?;
+        // SAFETY: the attributes outlive the call, and tell their own size.
+        check(unsafe { libc::syscall(libc::SYS_sched_setattr, THIS_THREAD, &raw const attributes, NO_FLAGS) })?;
+    }
+    Ok(())
 }
 
 /// A raw `AF_PACKET` socket that receives nothing yet (`packet(7)`: protocol 0).
@@ -177,6 +195,6 @@ const fn length_of<T>() -> socklen_t {
     size_of::<T>() as socklen_t
 }
 
-fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+fn check<T: Copy + PartialOrd + From<i8>>(result: T) -> io::Result<T> {
+    if result < T::from(0) { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -24,6 +24,7 @@ use rustix::{
 use super::{
     Answer, Full, Receive, Transmit,
     ring::{ReceiveRing, TransmitRing},
+    sys,
 };
 
 /// Frames between two flushes: as many as share one system call, few enough that the first reply does not wait long.
@@ -32,6 +33,8 @@ const BATCH: usize = 64;
 const RETRY: Duration = Duration::from_millis(1);
 /// How long a worker naps: some dozens of frames come in meanwhile when there is much to do, and nobody notices.
 pub const NAP: Duration = Duration::from_micros(60);
+/// How long a worker has the CPU at least, once it is its turn: the shortest time that there is.
+const SLICE: Duration = Duration::from_micros(100);
 /// Batches that a worker still serves when told to stop: more than a ring holds.
 const LAST_BATCHES: usize = 256;
 
@@ -218,6 +221,16 @@ impl Stop {
     }
 }
 
+/// Has the calling thread go first when it is woken while somebody else computes, for as short a time as the kernel grants; it gets no
+/// more of the CPU for that. Linux before 6.12 leaves everything as it was.
+///
+/// # Errors
+///
+/// Where the thread is not allowed to ask.
+pub fn go_first() -> io::Result<()> {
+    sys::set_slice(SLICE)
+}
+
 /// Ties the calling thread to one CPU of those that it may use: the `index`-th, around.
 ///
 /// # Errors
@@ -235,6 +248,8 @@ pub fn pin(index: usize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{getpriority_process, setpriority_process};
+
     use super::{
         super::memory::{MemoryReceive, MemoryTransmit},
         *,
@@ -279,6 +294,16 @@ mod tests {
             (0..100).filter(|number| *number != 3).map(|number| vec![number]).collect::<Vec<_>>()
         );
         assert_eq!(counted(&counters), [("sent", 99)]);
+    }
+
+    #[test]
+    fn who_goes_first_is_as_nice_as_before() {
+        let thread = thread::spawn(|| {
+            setpriority_process(None, 7).unwrap();
+            go_first().unwrap();
+            getpriority_process(None).unwrap()
+        });
+        assert_eq!(thread.join().unwrap(), 7);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::{ServeError, answer::Answerer, live::LiveCounters};
 use crate::datapath::{
     ring::{ReceiveRing, TransmitRing},
-    worker::{NAP, Stop, Worker, WorkerCounters, pin},
+    worker::{NAP, Stop, Worker, WorkerCounters, go_first, pin},
 };
 
 /// One thread a ring.
@@ -77,6 +77,9 @@ fn spawn(index: usize, worker: Worker<Answerer>, ended: Arc<Notify>) -> io::Resu
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         if let Err(error) = pin(index) {
             warn!(worker = index, %error, "not tied to a CPU");
+        }
+        if let Err(error) = go_first() {
+            warn!(worker = index, %error, "waits for whoever is on its CPU");
         }
         let result = worker.run();
         ended.notify_one();

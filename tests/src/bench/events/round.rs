@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use dhcpv6macd::{datapath::worker::pin, policy::BaseAddress};
+use dhcpv6macd::{
+    datapath::worker::{go_first, pin},
+    policy::BaseAddress,
+};
 use rustix::process::setpriority_process;
 
 use super::{
@@ -93,6 +96,7 @@ impl Scene {
             let drive = || -> Result<_> {
                 pin(client_cpu()).context("cannot tie the machines to a CPU")?;
                 setpriority_process(None, MACHINES_NICE).context("cannot have the machines go first")?;
+                go_first().context("cannot have the machines go first")?;
                 let before = Spent::by_this_thread()?;
                 let outcome = population.drive_at(port, load, |_| {})?;
                 Ok((outcome, Spent::by_this_thread()?.since(before)))
