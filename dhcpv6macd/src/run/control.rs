@@ -192,14 +192,10 @@ impl Control {
             Happening::Complete => (TransferState::Complete, total, None),
             Happening::Failed { sent, failure } => (TransferState::Error, sent, Some(failure.to_string())),
         };
-        // A boot that stands still for want of its file is worth a line.
-        if let Some(error) = error.as_ref().filter(|_| self.may_log(now.instant)) {
-            warn!(%mac, file = %name, "a TFTP transfer has failed: {error}");
-        }
         let (protocol, file_name, error) = (Protocol::Tftp, name.file(), error.as_deref());
         let is_over = matches!(state, TransferState::Complete | TransferState::Error);
         let progress = Progress { protocol, file_name, begun, state, is_over, sent, total, error };
-        self.machines.progress(mac, &progress, now, &mut |change| self.changes.push(change));
+        self.take_progress(mac, &progress, now);
     }
 
     fn take_fetch(&mut self, seen: &transfer::Observation, now: Moment) {
@@ -215,7 +211,16 @@ impl Control {
         let is_over = matches!(happening, transfer::Happening::Complete { .. } | transfer::Happening::Failed { .. });
         let (file_name, error) = (path, error.as_deref());
         let progress = Progress { protocol, file_name, begun, state, is_over, sent, total, error };
-        self.machines.progress(mac, &progress, now, &mut |change| self.changes.push(change));
+        self.take_progress(mac, &progress, now);
+    }
+
+    /// A boot that stands still for want of its file is worth a line.
+    fn take_progress(&mut self, mac: MacAddr, progress: &Progress<'_>, now: Moment) {
+        let Progress { protocol, file_name, sent, total, error, .. } = *progress;
+        if let Some(error) = error.filter(|_| self.may_log(now.instant)) {
+            warn!(%mac, file = file_name, sent, total, "a transfer over {protocol} has failed: {error}");
+        }
+        self.machines.progress(mac, progress, now, &mut |change| self.changes.push(change));
     }
 
     fn may_log(&mut self, now: Instant) -> bool {
