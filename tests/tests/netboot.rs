@@ -371,6 +371,43 @@ fn a_file_that_is_cut_or_written_to_ends_the_transfer_and_nothing_else() {
     assert_eq!(scene.get(&own("cut"), &[]).body.len(), 1 << 20);
     let stopped = daemon.stop().unwrap();
     assert_eq!((stopped.counter("netboot_changed"), stopped.counter("netboot_complete")), (2, 1), "{stopped:?}");
+    let told = "a transfer over HTTP has failed: the file has changed while it was sent";
+    assert_eq!(stopped.ended.output.matches(told).count(), 2, "{}", stopped.ended.output);
+}
+
+#[test]
+fn nobody_has_all_of_a_file_that_was_written_to_on_its_way() {
+    let scene = Scene::new();
+    let daemon = scene.daemon(&[]);
+    // Of so many bytes the kernel takes all at once.
+    for length in [1 << 20, 3 << 20] {
+        scene.write("default/file", &vec![b'A'; length]);
+        let mut stream = begin(&scene, "file");
+        thread::sleep(Duration::from_millis(500));
+        let file = File::options().write(true).open(scene.path("default/file")).unwrap();
+        file.write_all_at(&vec![b'B'; length / 2], length as u64 / 2).unwrap();
+        thread::sleep(Duration::from_millis(500));
+        assert!(rest(&mut stream).0.len() < length - 1000);
+    }
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("netboot_changed"), stopped.counter("netboot_complete")), (2, 0), "{stopped:?}");
+}
+
+#[test]
+fn what_the_kernel_has_taken_and_the_client_has_not_was_not_sent() {
+    let scene = Scene::new();
+    scene.write("default/file", &bytes(3 << 20));
+    let daemon = scene.daemon(&[]);
+    let mut stream = begin(&scene, "file");
+    thread::sleep(Duration::from_secs(2));
+    stream.read_exact(&mut [0; 20_000]).unwrap();
+    drop(stream);
+    let failed = |line: &str| line.contains("a transfer over HTTP has failed: the connection has ended");
+    let line = daemon.process().wait_for(LIMIT, failed).unwrap();
+    let sent = line.split_once("sent=").unwrap().1.split_whitespace().next().unwrap();
+    assert!(sent.parse::<u64>().unwrap() < 1 << 20, "{line}");
+    let stopped = daemon.stop().unwrap();
+    assert_eq!((stopped.counter("netboot_disconnected"), stopped.counter("netboot_complete")), (1, 0), "{stopped:?}");
 }
 
 #[test]

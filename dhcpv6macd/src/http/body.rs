@@ -157,7 +157,10 @@ impl Reader {
     }
 
     fn take(&mut self, bytes: Bytes) -> io::Result<Bytes> {
-        self.transfer.advance(bytes.len())?;
+        self.transfer.check(bytes.len())?;
+        self.transfer.advance(bytes.len());
+        // What becomes of it, TLS does not tell.
+        self.transfer.arrive(0);
         self.buffer = bytes.clone();
         Ok(bytes)
     }

@@ -28,7 +28,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::debug;
 
@@ -166,6 +166,11 @@ pub trait Serve<Stream>: Send + Sync + 'static {
         stream: Stream,
         peer: Option<IpAddr>,
     ) -> impl Future<Output = io::Result<Opened<Self::Io, Self::Service>>> + Send;
+
+    /// When something was last seen to move, where neither reading nor writing tells.
+    fn moved(_io: &Self::Io) -> Option<Instant> {
+        None
+    }
 }
 
 /// A connection that is ready for requests.
@@ -284,7 +289,7 @@ impl<S> Server<S> {
         S: Serve<Stream>,
     {
         let Opened { io, service, version } = opened;
-        let io = TokioIo::new(Watched::new(io, self.limits.idle, Arc::clone(&self.counters)));
+        let io = TokioIo::new(Watched::new(io, S::moved, self.limits.idle, Arc::clone(&self.counters)));
         let timer = TokioTimer::new();
         match version {
             Version::Http1 => {

@@ -7,7 +7,9 @@
 //! * [`netboot`]: files for machines that boot. [`representation`]: what tells a file from others. [`conditions`]: whether it is sent, and which
 //!   part. Pure.
 //! * [`transfer`]: a file on its way, and what is told of it. [`sendfile`]: the way past this process; [`body`]: through it.
+//! * `arrival`: what of it has come to the other end.
 
+mod arrival;
 pub mod body;
 pub mod conditions;
 pub mod connection;

@@ -79,7 +79,11 @@ impl Serve<TcpStream> for PlainNetboot {
     async fn open(&self, stream: TcpStream, _peer: Option<IpAddr>) -> io::Result<Opened<FileStream, NetbootService>> {
         let outgoing = Outgoing::default();
         let service = NetbootService { netboot: Arc::clone(&self.0), way: Way::Sent(outgoing.clone()) };
-        Ok(Opened { io: FileStream::new(stream, outgoing), service, version: Version::Http1 })
+        Ok(Opened { io: FileStream::new(stream, outgoing)?, service, version: Version::Http1 })
+    }
+
+    fn moved(io: &FileStream) -> Option<tokio::time::Instant> {
+        Some(io.moved())
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! What hyper is told of is a [`Stand`], whose bytes are never looked at by anybody. The [`FileStream`] below hyper knows them by where
 //! they are in memory.
+//!
+//! The kernel queues the pages of a file as they are in its cache: what is written to the file before they are acknowledged is sent instead of what
+//! was there. The end of a file is therefore copied, and the last of it held back until everything else has arrived and the file is still
+//! what it was: whoever has all of a file has it as it was told of.
 
 use std::{
     fs::File,
@@ -15,20 +19,25 @@ use std::{
 use bytes::Buf;
 use rustix::{
     fs::{Advice, fadvise, sendfile},
-    io::{Errno, ReadWriteFlags, preadv2},
-    net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt},
+    io::{Errno, ReadWriteFlags, pread, preadv2},
+    net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sockopt},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
     task::{JoinHandle, spawn_blocking},
+    time::Instant,
 };
 
-use super::transfer::Transfer;
+use super::{arrival::Arrival, transfer::Transfer};
 
 /// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
 /// full costs nobody a wake-up.
 const PIECE: usize = 2 << 20;
+/// Bytes at the end of a file that are copied, so that there is something to send while the others arrive.
+const COPIED: u64 = 64 << 10;
+/// Those among them that are held back.
+const HELD: u64 = 16 << 10;
 /// What stands for a file's bytes.
 static STAND: [u8; PIECE] = [0; PIECE];
 
@@ -70,6 +79,40 @@ struct Sending {
     transfer: Transfer,
     /// Up to here the file is in memory.
     fetched: u64,
+    /// From here on it is copied.
+    copied: u64,
+    /// From here on it is held back. What is copied as a whole is not.
+    held: u64,
+}
+
+/// How the next bytes of a file are sent.
+enum Next {
+    /// So many, by reference.
+    Referred(u64),
+    /// So many, copied.
+    Copied(u64),
+    /// So many, copied, when no more than these are outstanding.
+    Held(u64, u64),
+}
+
+impl Sending {
+    fn new(transfer: Transfer) -> Self {
+        let left = transfer.left();
+        let copied = left.end.saturating_sub(COPIED).max(left.start);
+        let held = if copied == left.start { left.end } else { left.end - HELD };
+        Self { fetched: left.start, copied, held, transfer }
+    }
+
+    fn next(&self) -> Next {
+        let left = self.transfer.left();
+        if left.start < self.copied {
+            Next::Referred(self.copied - left.start)
+        } else if left.start < self.held {
+            Next::Copied(self.held - left.start)
+        } else {
+            Next::Held(left.end - left.start, left.start - self.copied)
+        }
+    }
 }
 
 impl Outgoing {
@@ -83,7 +126,7 @@ impl Outgoing {
         if place.is_some() {
             return Err(io::Error::other("two files at a time on one connection"));
         }
-        *place = Some(Sending { fetched: transfer.left().start, transfer });
+        *place = Some(Sending::new(transfer));
         Ok(())
     }
 
@@ -103,37 +146,112 @@ pub struct FileStream {
     /// Do only full segments leave? The kernel takes a file by pieces that are not quite one, and an acknowledgement in between would have the
     /// rest of each sent by itself (`tcp(7)`, `TCP_CORK`).
     is_corked: bool,
+    arrival: Arrival,
+    /// All of it is on its way.
+    arriving: Option<Transfer>,
 }
 
 impl FileStream {
     /// Over this connection.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not tell of it.
+    pub fn new(stream: TcpStream, outgoing: Outgoing) -> io::Result<Self> {
+        let arrival = Arrival::new(&stream)?;
+        Ok(Self { stream, outgoing, fetching: None, sent: 0, is_corked: false, arrival, arriving: None })
+    }
+
+    /// When something was last seen to have arrived.
     #[must_use]
-    pub fn new(stream: TcpStream, outgoing: Outgoing) -> Self {
-        Self { stream, outgoing, fetching: None, sent: 0, is_corked: false }
+    pub const fn moved(&self) -> Instant {
+        self.arrival.moved()
     }
 
     /// So many bytes of the file at most.
     fn poll_send_file(&mut self, context: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
         ready!(self.poll_turn(context));
-        self.cork(true)?;
-        let Self { stream, outgoing, fetching, .. } = self;
+        let outgoing = self.outgoing.clone();
         let mut place = outgoing.lock();
         let sending = place.as_mut().ok_or_else(|| io::Error::other("no file to send"))?;
-        ready!(poll_fetch(sending, fetching, context))?;
+        ready!(poll_fetch(sending, &mut self.fetching, context))?;
+        let next = sending.next();
         let transfer = &mut sending.transfer;
-        let (file, mut at) = (Arc::clone(transfer.file()), transfer.left().start);
-        let sent = ready!(poll_send(stream, context, || sendfile(&*stream, &file, Some(&mut at), count)))?;
+        let sent = match next {
+            Next::Referred(left) => ready!(self.poll_refer(context, transfer, most(left, count))),
+            Next::Copied(left) => ready!(self.poll_copy(context, transfer, most(left, count))),
+            Next::Held(left, outstanding) => {
+                self.cork(false)?;
+                ready!(self.poll_arrival(context, transfer, outstanding))?;
+                ready!(self.poll_copy(context, transfer, most(left, count)))
+            }
+        }?;
         self.sent += sent;
-        transfer.advance(sent)?;
-        let is_over = transfer.left().is_empty();
-        if is_over {
-            *place = None;
+        transfer.advance(sent);
+        if transfer.is_due() {
+            self.arrival.look(&self.stream)?;
+            transfer.arrive(self.arrival.outstanding());
         }
-        drop(place);
-        if is_over {
+        if transfer.left().is_empty() {
+            self.arriving = place.take().map(|sending| sending.transfer);
             self.cork(false)?;
         }
         Poll::Ready(Ok(sent))
+    }
+
+    fn poll_refer(
+        &mut self,
+        context: &mut Context<'_>,
+        transfer: &mut Transfer,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.cork(true)?;
+        let (file, mut at) = (Arc::clone(transfer.file()), transfer.left().start);
+        let stream = &self.stream;
+        let sent = ready!(poll_send(stream, context, || sendfile(stream, &file, Some(&mut at), count)))?;
+        self.arrival.add(sent);
+        transfer.check(sent)?;
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_copy(
+        &mut self,
+        context: &mut Context<'_>,
+        transfer: &mut Transfer,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.stream.poll_write_ready(context))?;
+        let mut bytes = vec![0; count];
+        let read = pread(&**transfer.file(), &mut bytes[..], transfer.left().start);
+        let read = read.map_err(|error| transfer.fail(error.into()))?;
+        transfer.check(read)?;
+        bytes.truncate(read);
+        let stream = &self.stream;
+        let sent = ready!(poll_send(stream, context, || send(stream, &bytes, SendFlags::NOSIGNAL)))?;
+        self.arrival.add(sent);
+        Poll::Ready(Ok(sent))
+    }
+
+    /// Waits until no more than so much of what was sent is outstanding.
+    fn poll_arrival(
+        &mut self,
+        context: &mut Context<'_>,
+        transfer: &mut Transfer,
+        outstanding: u64,
+    ) -> Poll<io::Result<()>> {
+        let polled = self.arrival.poll(&self.stream, context, outstanding);
+        transfer.arrive(self.arrival.outstanding());
+        polled
+    }
+
+    /// Waits until the last file has arrived.
+    fn poll_arrived(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut transfer) = self.arriving.take() else { return Poll::Ready(Ok(())) };
+        let polled = self.poll_arrival(context, &mut transfer, 0);
+        if polled.is_pending() {
+            self.arriving = Some(transfer);
+        }
+        polled
     }
 
     /// Not yet, where this connection has had its turn.
@@ -155,11 +273,37 @@ impl FileStream {
     }
 
     /// What comes before a file, to go in one packet with it.
-    fn poll_send_header(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_send_header(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
         let send = || sendmsg(&self.stream, slices, &mut SendAncillaryBuffer::default(), flags);
-        poll_send(&self.stream, context, send)
+        let sent = ready!(poll_send(&self.stream, context, send))?;
+        self.arrival.add(sent);
+        Poll::Ready(Ok(sent))
     }
+
+    fn poll_send_rest(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let sent = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
+        self.arrival.add(sent);
+        Poll::Ready(Ok(sent))
+    }
+}
+
+/// Tells what has arrived in the end.
+impl Drop for FileStream {
+    fn drop(&mut self) {
+        // That nothing more will is why it ends.
+        drop(self.arrival.look(&self.stream));
+        let mut place = self.outgoing.lock();
+        let sending = place.as_mut().map(|sending| &mut sending.transfer);
+        for transfer in self.arriving.as_mut().into_iter().chain(sending) {
+            transfer.arrive(self.arrival.outstanding());
+        }
+    }
+}
+
+/// No more than there are, and no more than are wanted.
+fn most(left: u64, count: usize) -> usize {
+    usize::try_from(left).map_or(count, |left| left.min(count))
 }
 
 fn poll_send(
@@ -215,7 +359,11 @@ fn read_byte(file: &File, at: u64, flags: ReadWriteFlags) -> rustix::io::Result<
 
 impl AsyncRead for FileStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let stream = self.get_mut();
+        if let Poll::Ready(Err(error)) = stream.poll_arrived(context) {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut stream.stream).poll_read(context, buffer)
     }
 }
 
@@ -230,10 +378,11 @@ impl AsyncWrite for FileStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
+        ready!(stream.poll_arrived(context))?;
         match slices.split_at_checked(slices.iter().take_while(|slice| !Stand::is_one(slice)).count()) {
             Some(([], [file, ..])) => stream.poll_send_file(context, file.len()),
             Some((header, [_, ..])) => stream.poll_send_header(context, header),
-            Some((_, [])) | None => Pin::new(&mut stream.stream).poll_write_vectored(context, slices),
+            Some((_, [])) | None => stream.poll_send_rest(context, slices),
         }
     }
 
@@ -246,6 +395,8 @@ impl AsyncWrite for FileStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let stream = self.get_mut();
+        ready!(Pin::new(&mut stream.stream).poll_shutdown(context))?;
+        stream.poll_arrived(context)
     }
 }

@@ -87,6 +87,8 @@ pub struct Transfer {
     /// As it was when its length was told.
     representation: Representation,
     left: Range<u64>,
+    /// The place up to which it has arrived.
+    arrived: u64,
     /// What was told last, and when.
     told: (u64, Instant),
     failure: Failure,
@@ -105,8 +107,9 @@ impl Transfer {
     ) -> Self {
         observe.observe(observation.clone());
         let file = Arc::new(file);
+        let (arrived, told) = (part.start, (part.start, observation.begun));
         let failure = Failure::Disconnected;
-        Self { file, representation, told: (part.start, observation.begun), left: part, failure, observation, observe }
+        Self { file, representation, left: part, arrived, told, failure, observation, observe }
     }
 
     /// The file.
@@ -115,30 +118,52 @@ impl Transfer {
         &self.file
     }
 
-    /// The bytes that are not sent yet.
+    /// The bytes that are yet to be read.
     #[must_use]
     pub fn left(&self) -> Range<u64> {
         self.left.clone()
     }
 
-    /// So many more are sent.
+    /// So many bytes were read.
     ///
     /// # Errors
     ///
     /// Where the file is no longer what it was: there was nothing where something should be, or it was written to.
-    pub fn advance(&mut self, count: usize) -> io::Result<()> {
+    pub fn check(&mut self, count: usize) -> io::Result<()> {
         let now = Representation::of(&self.file).map_err(|error| self.fail(error))?;
         if count == 0 || now != self.representation {
             self.failure = Failure::Changed;
             return Err(io::Error::other(Failure::Changed));
         }
-        self.left.start = self.left.end.min(self.left.start.saturating_add(count as u64));
-        let (sent, now) = (self.left.start, Instant::now());
-        if sent / MARK > self.told.0 / MARK || now.saturating_duration_since(self.told.1) >= TELL_AGAIN {
-            self.told = (sent, now);
-            self.tell(Happening::Sending { sent });
-        }
         Ok(())
+    }
+
+    /// So many more are on their way.
+    pub fn advance(&mut self, count: usize) {
+        self.left.start = self.left.end.min(self.left.start.saturating_add(count as u64));
+    }
+
+    /// Would it be told, had everything arrived that is on its way?
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.is_news(self.left.start, Instant::now())
+    }
+
+    fn is_news(&self, arrived: u64, now: Instant) -> bool {
+        arrived / MARK > self.told.0 / MARK || now.saturating_duration_since(self.told.1) >= TELL_AGAIN
+    }
+
+    /// All that is on its way has arrived, but for so many bytes.
+    pub fn arrive(&mut self, outstanding: u64) {
+        let (arrived, now) = (self.left.start.saturating_sub(outstanding), Instant::now());
+        if arrived <= self.arrived {
+            return;
+        }
+        self.arrived = arrived;
+        if self.is_news(arrived, now) {
+            self.told = (arrived, now);
+            self.tell(Happening::Sending { sent: arrived });
+        }
     }
 
     /// The file could not be read.
@@ -154,8 +179,8 @@ impl Transfer {
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        let sent = self.left.start;
-        let is_complete = self.left.is_empty() && self.failure == Failure::Disconnected;
+        let sent = self.arrived;
+        let is_complete = sent == self.left.end && self.failure == Failure::Disconnected;
         self.tell(if is_complete {
             Happening::Complete { sent }
         } else {

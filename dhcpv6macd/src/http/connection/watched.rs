@@ -19,6 +19,8 @@ use super::{Counters, count};
 /// Fails with [`io::ErrorKind::TimedOut`] when nothing has moved either way for so long.
 pub(super) struct Watched<Io> {
     io: Io,
+    /// When something has moved that is not seen from here.
+    moved_below: fn(&Io) -> Option<Instant>,
     limit: Duration,
     /// When something moved last.
     moved: Instant,
@@ -30,8 +32,21 @@ pub(super) struct Watched<Io> {
 }
 
 impl<Io> Watched<Io> {
-    pub(super) fn new(io: Io, limit: Duration, counters: Arc<Counters>) -> Self {
-        Self { io, limit, moved: Instant::now(), alarm: Box::pin(sleep(limit)), is_sending: false, counters }
+    pub(super) fn new(
+        io: Io,
+        moved_below: fn(&Io) -> Option<Instant>,
+        limit: Duration,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            io,
+            moved_below,
+            limit,
+            moved: Instant::now(),
+            alarm: Box::pin(sleep(limit)),
+            is_sending: false,
+            counters,
+        }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -41,7 +56,8 @@ impl<Io> Watched<Io> {
         }
         loop {
             ready!(self.alarm.as_mut().poll(context));
-            let due = self.moved + self.limit;
+            let moved = (self.moved_below)(&self.io).map_or(self.moved, |moved| moved.max(self.moved));
+            let due = moved + self.limit;
             if due <= Instant::now() {
                 break;
             }

@@ -39,7 +39,7 @@ const ALONE: [(&str, &str); 39] = [
     ("mac_conflict", "Signs that two machines have one MAC"),
     ("machine_forgotten", "Machines that had to go from those that are remembered"),
     ("netboot_changed", "Files over HTTP that were not sent whole: written to meanwhile"),
-    ("netboot_complete", "Files and parts of files that were sent whole over HTTP"),
+    ("netboot_complete", "Files and parts of files that have arrived whole over HTTP"),
     ("netboot_disconnected", "Files over HTTP that were not sent whole: the connection ended"),
     ("netboot_head", "Requests over HTTP answered with what there is to be told of a file"),
     ("netboot_not_modified", "Requests over HTTP answered with: you have it"),
