@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{
     download::{self, Loaded, Wish},
@@ -123,9 +123,8 @@ impl<'s> Machines<'s> {
             boot.faults.push(format!("{} answers are wrong, the first: {mac} {fault}", outcome.wrong));
         }
         let urls: Vec<_> = oracle::boot_urls(&self.population).into_iter().map(Option::unwrap_or_default).collect();
-        for (number, url) in
-            (0..).zip(&urls).filter(|(_, url)| !url.starts_with(scheme) || scheme.is_empty() && !url.is_empty())
-        {
+        let is_wrong = |url: &str| if scheme.is_empty() { !url.is_empty() } else { !url.starts_with(scheme) };
+        for (number, url) in (0..).zip(&urls).filter(|(_, url)| is_wrong(url)) {
             boot.faults.push(format!("{} is told to load {url:?} in {name}", mac_of(number)));
         }
         Ok(urls)
@@ -186,6 +185,7 @@ pub(super) fn stand_still(scene: &Scene, machines: usize) -> Result<TcpStream> {
     urls.truncate(4);
     first(4).load_ipxe(&urls, boot)?;
     let urls = first(2).ask(Stage::Ipxe, boot)?;
+    ensure!(boot.faults.is_empty(), "{}", boot.faults.join(", "));
     let wish = first(1).wish(0, urls.into_iter().next().context("no boot URL")?);
     let stream = scene.machines()?.run(|| download::ask(&wish, Some(SMALL)))??;
     let mut answer = BufReader::new(stream);
