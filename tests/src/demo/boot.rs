@@ -23,6 +23,8 @@ use crate::{
 
 /// How long all machines together may take to load iPXE.
 const TFTP_LIMIT: Duration = Duration::from_secs(120);
+/// Machines that load iPXE at a time: the ring that all of them share, other than real ones, holds what is on its way to these.
+const AT_A_TIME: usize = 400;
 /// What EDK2 asks for where the packets of the link hold it.
 const TERMS: Terms = Terms { block_size: 1428, window: 4 };
 /// Until a machine is switched on again: within four seconds the daemon does not tell anew of who says the same.
@@ -136,20 +138,20 @@ impl<'s> Machines<'s> {
         let ours = format!("tftp://[{}]/", self.scene.base.prefix());
         let names = urls.iter().map(|url| url.strip_prefix(&ours).map(str::to_owned)).collect::<Option<Vec<_>>>();
         let names = names.with_context(|| format!("not all machines load from {ours}"))?;
-        let load = tftp::Load {
-            clients: names.len(),
-            terms: TERMS,
-            goal: tftp::Goal::OnceEach(TFTP_LIMIT),
-            loss: 0.0,
-            seed: 0,
-        };
+        let goal = tftp::Goal::OnceEach(TFTP_LIMIT);
+        let load = tftp::Load { clients: AT_A_TIME, terms: TERMS, goal, loss: 0.0, seed: 0 };
         let mut progress = Progress::new("TFTP".to_owned(), names.len() as u64, "have loaded iPXE");
+        let count = names.len();
         let mut clients = tftp::Clients::new(server, names, self.scene.ipxe.clone());
         let mut port = self.scene.port()?;
         // They all are at its end at the same moment: the bytes tell how far they are.
         let length = self.scene.ipxe.len() as u64;
-        let show = |outcome: &tftp::Outcome| progress.show(outcome.bytes / length.max(1));
-        boot.tftp = clients.drive_at(&mut port, load, show).context("the machines cannot load iPXE")?;
+        for first in (0..count).step_by(AT_A_TIME) {
+            let before = boot.tftp.bytes;
+            let show = |outcome: &tftp::Outcome| progress.show((before + outcome.bytes) / length.max(1));
+            clients.begin_with(first);
+            boot.tftp.merge(&clients.drive_at(&mut port, load, show).context("the machines cannot load iPXE")?);
+        }
         progress.finish(boot.tftp.transfers, boot.tftp.elapsed)?;
         if let Some((mac, fault)) = &boot.tftp.first_failed {
             boot.faults.push(format!("{} do not load iPXE, the first: {mac} {fault}", boot.tftp.failed));

@@ -38,7 +38,7 @@ const PREFIX: &str = "2001:db8:0:1::/80";
 #[command(name = "cargo xtask demo", bin_name = "cargo xtask demo")]
 pub struct Options {
     /// Machines in the rack
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=2000))]
     machines: u32,
     /// Leave the rack and its live page up until Ctrl-C, with some machines that stand still
     #[arg(long)]

@@ -42,10 +42,10 @@ impl Report {
         self.boot.booted == self.machines as u64 && self.boot.faults.is_empty()
     }
 
-    /// Frames that were not answered.
-    fn dropped(&self) -> Option<u64> {
-        let counters = &self.stopped.as_ref()?.counters;
-        Some(counters.iter().filter(|(name, _)| name.contains("drop")).map(|(_, count)| count).sum())
+    /// Frames that were not answered, and why.
+    fn drops(&self) -> impl Iterator<Item = (&str, u64)> {
+        let counters = self.stopped.iter().flat_map(|stopped| &stopped.counters);
+        counters.filter(|(name, _)| name.contains("drop")).map(|(name, count)| (name.as_str(), *count))
     }
 }
 
@@ -55,6 +55,7 @@ pub(super) fn write(out: &mut impl Write, reports: &[Report], base: BaseAddress,
         Table::new(["mode", "booted", "time", "p50", "p99", "TFTP MB/s", "HTTP MB/s", "events", "again", "dropped"]);
     for report in reports {
         let Boot { booted, asked, tftp, http, events, elapsed, .. } = &report.boot;
+        let dropped: u64 = report.drops().map(|(_, count)| count).sum();
         table.row([
             report.datapath.clone(),
             booted.to_string(),
@@ -65,7 +66,7 @@ pub(super) fn write(out: &mut impl Write, reports: &[Report], base: BaseAddress,
             grouped(http.rate() / 1e6),
             events.to_string(),
             (asked.retransmissions + tftp.retransmissions).to_string(),
-            report.dropped().map_or_else(|| "-".into(), |count| count.to_string()),
+            report.stopped.as_ref().map_or_else(|| "-".into(), |_| dropped.to_string()),
         ]);
     }
     writeln!(out, "\n{table}\n{LEGEND}\n")?;
@@ -83,6 +84,9 @@ pub(super) fn write(out: &mut impl Write, reports: &[Report], base: BaseAddress,
 fn complain(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let Report { datapath, machines, boot, .. } = report;
     writeln!(out, "{datapath}: {} of {machines} machines have booted:", boot.booted)?;
+    for (name, count) in report.drops() {
+        writeln!(out, "   {name}={count}")?;
+    }
     for fault in boot.faults.iter().take(TOLD_MAX) {
         writeln!(out, "   {fault}")?;
     }

@@ -73,6 +73,8 @@ pub struct Clients {
     names: Vec<String>,
     wanted: Wanted,
     sessions: Vec<Option<Session>>,
+    /// Who reads first.
+    first: usize,
     begun: u32,
 }
 
@@ -81,7 +83,12 @@ impl Clients {
     #[must_use]
     pub fn new(server: Server, names: Vec<String>, file: Vec<u8>) -> Self {
         let wanted = Wanted { file, terms: Terms::PLAIN };
-        Self { server, sessions: vec![None; names.len()], names, wanted, begun: 0 }
+        Self { server, sessions: vec![None; names.len()], names, wanted, first: 0, begun: 0 }
+    }
+
+    /// From now on those read that come from this one on; all before it stay silent.
+    pub fn begin_with(&mut self, first: usize) {
+        self.first = first;
     }
 
     /// [Drives](Self::drive) the machines through the rings of a port.
@@ -158,7 +165,7 @@ struct Run<'a, T> {
 
 impl<'a, T: Transmit> Run<'a, T> {
     fn new(clients: &'a mut Clients, transmit: &'a mut T, load: Load) -> Self {
-        let now = Instant::now();
+        let (now, next) = (Instant::now(), clients.first);
         Self {
             clients,
             transmit,
@@ -168,20 +175,21 @@ impl<'a, T: Transmit> Run<'a, T> {
             now,
             busy: now,
             patrolled: now,
-            next: 0,
+            next,
             reading: 0,
             outcome: Outcome::default(),
         }
     }
 
-    fn count(&self) -> usize {
-        self.load.clients.min(self.clients.sessions.len())
+    /// The first that does not read.
+    fn end_of_load(&self) -> usize {
+        (self.clients.first + self.load.clients).min(self.clients.sessions.len())
     }
 
     fn is_over(&self) -> bool {
         let elapsed = self.now.duration_since(self.started);
         match self.load.goal {
-            Goal::OnceEach(limit) => elapsed >= limit || self.reading == 0 && self.next == self.count(),
+            Goal::OnceEach(limit) => elapsed >= limit || self.reading == 0 && self.next == self.end_of_load(),
             Goal::Lasting(duration) => elapsed >= duration,
         }
     }
@@ -211,7 +219,7 @@ impl<'a, T: Transmit> Run<'a, T> {
 
     /// Lets clients begin that have not yet, a batch of them, so that answers are heard in between and find room; returns how many.
     fn fill(&mut self) -> usize {
-        let last = self.count().min(self.next + BATCH);
+        let last = self.end_of_load().min(self.next + BATCH);
         let begun = last - self.next;
         for number in self.next..last {
             self.begin(number);

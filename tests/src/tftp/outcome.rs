@@ -67,6 +67,21 @@ impl Outcome {
         bytes / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
+    /// Adds a later run.
+    pub fn merge(&mut self, other: &Self) {
+        self.transfers += other.transfers;
+        self.failed += other.failed;
+        self.first_failed = self.first_failed.or(other.first_failed);
+        self.unfinished += other.unfinished;
+        self.times.merge(&other.times);
+        self.bytes += other.bytes;
+        self.elapsed += other.elapsed;
+        self.idle += other.idle;
+        self.retransmissions += other.retransmissions;
+        self.disorder += other.disorder;
+        self.lost += other.lost;
+    }
+
     /// The part of the time for which the clients were busy: where it is near to 1, they are the limit.
     #[must_use]
     pub fn busy(&self) -> f64 {
