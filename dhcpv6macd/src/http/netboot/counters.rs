@@ -91,7 +91,7 @@ pub struct Counters {
     answers: [AtomicU64; Answer::ALL.len()],
     /// Files that are on their way.
     under_way: AtomicU64,
-    /// How long those took that were sent whole.
+    /// How long those took that are complete.
     times: Histogram,
     complete: AtomicU64,
     disconnected: AtomicU64,
@@ -139,7 +139,7 @@ impl Counters {
         self.under_way.load(Ordering::Relaxed)
     }
 
-    /// How long files and parts took that were sent whole: from the request to when the last of them was with the kernel, or encrypted.
+    /// How long files and parts took that are complete: from the request to when that was [told](Happening::Complete).
     pub fn times(&self) -> Counted {
         Counted::read([&self.times])
     }
