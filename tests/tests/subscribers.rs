@@ -108,8 +108,10 @@ fn who_does_not_listen_disturbs_nobody_and_is_told_anew_or_cut_off() {
     assert!(anew.is_some_and(|count| count > 0 && count < MACHINES as u64 * STEPS), "{anew:?}");
     assert_eq!(until_cut_off(&scene, DEAF), DEAF as u64);
     let stopped = scene.daemon.stop().unwrap();
-    let counted = ["http_stalled", "subscriber_behind", "observation_dropped"].map(|name| stopped.counter(name));
-    assert_eq!(counted, [DEAF as u64, 1, 0], "{stopped:?}");
+    let counted = ["http_stalled", "observation_dropped"].map(|name| stopped.counter(name));
+    assert_eq!(counted, [DEAF as u64, 0], "{stopped:?}");
+    // The kernel may take a little more of what the deaf are told, too late for them as well.
+    assert!((1..=1 + DEAF as u64).contains(&stopped.counter("subscriber_behind")), "{stopped:?}");
 }
 
 /// Reads on until it is told that it was too slow, and for how many events.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{Ipv6Addr, SocketAddrV6, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -18,8 +18,9 @@ use rustix::{
 use super::{Chronicle, STEPS, chunked::Chunked, tally::Tally};
 use crate::population::Histogram;
 
-/// Where the daemon tells of events.
-const EVENTS: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 6315, 0, 0);
+/// Where the daemon tells of events: subscribers come from one address of each kind, for it bounds those of one.
+const EVENTS: [SocketAddr; 2] =
+    [SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 6315), SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6315)];
 const REQUEST: &[u8] = b"GET /events HTTP/1.1\r\nHost: [::1]\r\n\r\n";
 /// How long it may take until everybody has heard what is known.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -93,11 +94,12 @@ impl Crowd {
         let mut crowd = Self {
             chronicle: Chronicle::new(machines),
             expected: (machines * STEPS.len()) as u64,
-            readers: (0..readers).map(|_| Subscriber::new()).collect::<Result<_>>()?,
+            readers: EVENTS.iter().cycle().take(readers).map(|to| Subscriber::new(*to)).collect::<Result<_>>()?,
             delays: Histogram::default(),
         };
         crowd.follow(START_LIMIT, |crowd| crowd.chronicle.tally().is_there() && crowd.is_together())?;
         ensure!(crowd.chronicle.tally().is_there() && crowd.is_together(), "not all have heard what is known");
+        ensure!(crowd.heard().ended == 0, "some were not let in");
         Ok(crowd)
     }
 
@@ -208,8 +210,8 @@ impl Crowd {
 }
 
 impl Subscriber {
-    fn new() -> Result<Self> {
-        Ok(Self { stream: dial()?, answer: Chunked::default(), way: Way::Together(0) })
+    fn new(to: SocketAddr) -> Result<Self> {
+        Ok(Self { stream: dial_to(to)?, answer: Chunked::default(), way: Way::Together(0) })
     }
 
     /// How far it has come in the chronicle.
@@ -259,7 +261,11 @@ impl Way {
 ///
 /// Where the daemon does not take it in.
 pub fn dial() -> Result<TcpStream> {
-    let stream = TcpStream::connect(EVENTS).context("cannot connect to the daemon's events")?;
+    dial_to(EVENTS[0])
+}
+
+fn dial_to(to: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(to).context("cannot connect to the daemon's events")?;
     let sent = send(&stream, REQUEST, SendFlags::NOSIGNAL)?;
     ensure!(sent == REQUEST.len(), "a request was sent in part");
     Ok(stream)
