@@ -73,8 +73,9 @@ impl Chronicle {
 
     fn event(&mut self, data: &str, end: usize) -> Result<()> {
         let data: Value = serde_json::from_str(data)?;
-        let event = &data["event"];
-        let [mac, name, time] = [&data["mac"], &event["event"], &event["timestamp"]].map(Value::as_str);
+        let event = data.get("event").context("no event")?;
+        let [mac, name, time] =
+            [data.get("mac"), event.get("event"), event.get("timestamp")].map(|text| text.and_then(Value::as_str));
         let time = time.context("no timestamp")?.parse()?;
         self.events.push(Told { end, time });
         let machine = number_of(mac.context("no MAC")?.parse()?).and_then(|number| self.machines.get_mut(number));
