@@ -23,8 +23,9 @@ use crate::{
 
 /// How long all machines together may take to load iPXE.
 const TFTP_LIMIT: Duration = Duration::from_secs(120);
-/// Machines that load iPXE at a time: the ring that all of them share, other than real ones, holds what is on its way to these.
-const AT_A_TIME: usize = 400;
+/// Machines that load iPXE at a time: they share one cable, other than real ones, and the kernel holds no more than 1000 packets that are
+/// on their way through it (`net.core.netdev_max_backlog`).
+const AT_A_TIME: usize = 200;
 /// What EDK2 asks for where the packets of the link hold it.
 const TERMS: Terms = Terms { block_size: 1428, window: 4 };
 /// Until a machine is switched on again: within four seconds the daemon does not tell anew of who says the same.
