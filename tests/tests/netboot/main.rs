@@ -1,19 +1,21 @@
 //! Real clients load files from the real daemon over HTTP: whole ones, parts of them, and nothing that is not theirs.
 #![cfg(test)]
 
+mod scene;
+
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddrV6, TcpStream},
     os::unix::fs::{FileExt as _, symlink},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use dhcpv6macd::wire::MacAddr;
-use dhcpv6macd_tests::lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack, machine_mac};
+use dhcpv6macd_tests::lab::{Daemon, MACHINE_INTERFACE, ROUTER_INTERFACE, machine_mac};
 use rustix::{
     fs::{Advice, fadvise},
     net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with},
@@ -21,111 +23,7 @@ use rustix::{
 };
 use tempfile::TempDir;
 
-const BASE: &str = "2001:db8:0:1::";
-/// How long a transfer may take on a machine that is busy with something else.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// A router with files, and a machine that has its address.
-struct Scene {
-    rack: Rack,
-    files: TempDir,
-    loaded: TempDir,
-}
-
-/// What a server has said.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    fields: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn field(&self, name: &str) -> Option<&str> {
-        let mut fields = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
-        let value = fields.next().map(|(_, value)| value.as_str());
-        assert!(fields.next().is_none(), "{name} twice: {self:?}");
-        value
-    }
-}
-
-impl Scene {
-    fn new() -> Self {
-        let rack = Rack::new(1).unwrap();
-        rack.router.own(BASE.parse().unwrap()).unwrap();
-        rack.machines[0].ip(&format!("-6 address add {BASE}99/64 dev {MACHINE_INTERFACE} nodad")).unwrap();
-        Self { rack, files: TempDir::new().unwrap(), loaded: TempDir::new().unwrap() }
-    }
-
-    fn machine(&self) -> &Host {
-        &self.rack.machines[0]
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        let path = self.files.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        path
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn daemon(&self, arguments: &[&str]) -> Daemon {
-        self.daemon_for(self.files.path(), arguments)
-    }
-
-    fn daemon_for(&self, directory: &Path, arguments: &[&str]) -> Daemon {
-        let directory = directory.to_str().unwrap();
-        let least = ["--interface", ROUTER_INTERFACE, "--base-address", BASE, "--netboot-dir", directory];
-        Daemon::start(&self.rack.router, &[&least[..], arguments].concat()).unwrap()
-    }
-
-    fn curl(&self, path: &str, arguments: &[&str]) -> (Ended, Answer) {
-        let place = |name: &str| self.loaded.path().join(name);
-        let (header, body) = (place("header"), place("body"));
-        for file in [&header, &body] {
-            fs::write(file, b"").unwrap();
-        }
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--globoff", "--path-as-is"]).args(arguments);
-        curl.arg("--dump-header").arg(&header).arg("--output").arg(&body).arg(format!("http://[{BASE}]{path}"));
-        let ended = self.machine().execute(&curl, LIMIT).unwrap();
-        let header = fs::read_to_string(header).unwrap();
-        let mut lines = header.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or_default();
-        let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
-        (ended, Answer { status, fields: lines.filter_map(field).collect(), body: fs::read(body).unwrap() })
-    }
-
-    fn get(&self, path: &str, arguments: &[&str]) -> Answer {
-        let (ended, answer) = self.curl(path, arguments);
-        ended.success().unwrap();
-        answer
-    }
-
-    /// A connection of the machine to the server.
-    fn connect(&self) -> TcpStream {
-        let stream = self.machine().run(|| TcpStream::connect((BASE, 80))).unwrap().unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream
-    }
-}
-
-fn bytes(length: usize) -> Vec<u8> {
-    (0..251).cycle().take(length).collect()
-}
-
-fn own(file: &str) -> String {
-    format!("/mac/{}/{file}", machine_mac(0))
-}
-
-/// What comes until the other end closes, and whether it closes well.
-fn rest(stream: &mut TcpStream) -> (Vec<u8>, bool) {
-    let mut rest = Vec::new();
-    let is_well = stream.read_to_end(&mut rest).is_ok();
-    (rest, is_well)
-}
+use self::scene::{BASE, LIMIT, Scene, bytes, own, rest};
 
 #[test]
 fn files_of_every_length_come_whole() {
