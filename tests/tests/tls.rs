@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dhcpv6macd_tests::lab::{Daemon, Ended, Host, MACHINE_INTERFACE, ROUTER_INTERFACE, Rack, machine_mac};
+use dhcpv6macd_tests::lab::{Daemon, Ended, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack, machine_mac};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -209,7 +209,7 @@ fn a_pair_that_is_none_is_refused_by_name() {
 }
 
 /// A client that loads at so many bytes a second, over a connection that stays.
-fn slowly(scene: &Scene, rate: &str) -> dhcpv6macd_tests::lab::Process {
+fn slowly(scene: &Scene, rate: &str) -> Process {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--globoff", "--insecure", "--limit-rate", rate, "--output"]);
     curl.arg(scene.path("slowly")).arg(url());
@@ -282,4 +282,48 @@ fn a_file_that_is_cut_ends_the_transfer_and_nothing_else() {
     file.set_len(1000).unwrap();
     assert!(!slow.wait(LIMIT).unwrap().status.success());
     assert_eq!(daemon.stop().unwrap().counter("netboot_changed"), 1);
+}
+
+/// A client that loads eight files at a time over one connection, and takes its time.
+fn eight_at_a_time(scene: &Scene) -> Process {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--globoff", "--insecure", "--http2", "--parallel", "--limit-rate", "1k"]);
+    for _ in 0..8 {
+        curl.args(["--output", "/dev/null"]).arg(url());
+    }
+    scene.machine().start(&curl).unwrap()
+}
+
+#[test]
+fn who_finds_as_many_files_open_as_may_be_is_told_to_ask_again() {
+    let scene = Scene::new();
+    scene.certify("lab", &EC);
+    scene.install("lab", "pem");
+    scene.install("lab", "key");
+    fs::write(scene.files.path().join("default/boot.efi"), vec![0; 64 << 20]).unwrap();
+    let arguments = scene.arguments();
+    let daemon = Daemon::command(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    // Enough for everything else, and for 16 files.
+    let mut few = Command::new("prlimit");
+    few.arg("--nofile=560").arg(daemon.get_program()).args(daemon.get_args());
+    let daemon = scene.rack.router.start(&few).unwrap();
+    daemon.wait_for(LIMIT, |line| line.contains("\"serving\"")).unwrap();
+    let slow = [eight_at_a_time(&scene), eight_at_a_time(&scene)];
+    let header = scene.path("header");
+    let asks = || {
+        let arguments = ["--head", "--http1.1", "--dump-header", header.to_str().unwrap()];
+        scene.curl("lab", &arguments, "answer").success().unwrap()
+    };
+    let started = Instant::now();
+    while !asks().ends_with(" 503\n") {
+        assert!(started.elapsed() < LIMIT);
+    }
+    assert!(fs::read_to_string(&header).unwrap().contains("Retry-After: "));
+    drop(slow);
+    while !asks().ends_with(" 200\n") {
+        assert!(started.elapsed() < 2 * LIMIT);
+    }
+    daemon.signal(Signal::TERM).unwrap();
+    let ended = daemon.wait(LIMIT).unwrap();
+    assert!(ended.status.success() && ended.output.contains("netboot_refuse_busy"), "{}", ended.output);
 }

@@ -15,12 +15,15 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
+    connection::Mover,
     sendfile::{Outgoing, Stand},
     transfer::Transfer,
 };
 
-/// Bytes of a file that are read at a time.
+/// Bytes of a file that are read at a time, and that wait to be sent.
 const PIECE: usize = 64 << 10;
+/// Likewise where the connection carries others: a frame of HTTP/2 is no longer (RFC 9113 section 4.2).
+const SHARED_PIECE: usize = 16 << 10;
 
 /// What a response carries.
 pub struct Body(Content);
@@ -48,7 +51,13 @@ impl Body {
     /// A file that is read and then sent.
     #[must_use]
     pub const fn read(transfer: Transfer) -> Self {
-        Self(Content::Read(Reader { transfer, buffer: Bytes::new(), reading: None }))
+        Self(Content::Read(Reader { transfer, mover: None, buffer: Bytes::new(), reading: None }))
+    }
+
+    /// Likewise, over a connection that carries others.
+    #[must_use]
+    pub const fn shared(transfer: Transfer, mover: Mover) -> Self {
+        Self(Content::Read(Reader { transfer, mover: Some(mover), buffer: Bytes::new(), reading: None }))
     }
 
     fn left(&self) -> u64 {
@@ -128,6 +137,8 @@ impl Buf for Data {
 /// Reads a file piece by piece: here where the kernel has it in memory, and on another thread where it has to wait for a disk.
 struct Reader {
     transfer: Transfer,
+    /// Where the connection carries others.
+    mover: Option<Mover>,
     /// The last piece, whose memory is used again when it is sent.
     buffer: Bytes,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -137,7 +148,8 @@ impl Reader {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.reading.is_none() {
             let left = self.transfer.left();
-            let length = usize::try_from(left.end - left.start).map_or(PIECE, |length| length.min(PIECE));
+            let most = if self.mover.is_some() { SHARED_PIECE } else { PIECE };
+            let length = usize::try_from(left.end - left.start).map_or(most, |length| length.min(most));
             let buffer = self.buffer(length);
             let file = Arc::clone(self.transfer.file());
             match read(&file, buffer, left.start, ReadWriteFlags::NOWAIT) {
@@ -161,6 +173,7 @@ impl Reader {
         self.transfer.advance(bytes.len());
         // What becomes of it, TLS does not tell.
         self.transfer.arrive(0);
+        self.mover.iter().for_each(Mover::moves);
         self.buffer = bytes.clone();
         Ok(bytes)
     }

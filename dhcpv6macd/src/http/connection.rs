@@ -3,6 +3,7 @@
 mod occupancy;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod watched;
 
 use std::{
@@ -32,7 +33,10 @@ use tokio::{
 };
 use tracing::debug;
 
-pub use self::occupancy::Occupancy;
+pub use self::{
+    occupancy::Occupancy,
+    transfers::{Mover, Transfers},
+};
 use self::{occupancy::Refused, watched::Watched};
 
 /// Bytes of a request's header; a longer one is answered 431 (RFC 6585 section 5).
@@ -40,7 +44,9 @@ const HEADER_MAX: usize = 16 * 1024;
 /// Requests of one HTTP/2 connection that are answered at a time.
 const STREAMS_MAX: u32 = 8;
 /// Bytes of an answer of HTTP/2 that wait to be sent.
-const STREAM_BUFFER_MAX: usize = 64 * 1024;
+const STREAM_BUFFER_MAX: usize = 16 * 1024;
+/// Bytes of all requests of an HTTP/2 connection that wait to be looked at, which nobody does: the least that RFC 9113 section 6.9.2 allows.
+const REQUESTS_MAX: u32 = 65_535;
 /// How long nobody is let in when the kernel lets nobody in, for want of file descriptors or of memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -185,12 +191,12 @@ pub struct Opened<Io, Service> {
 }
 
 /// A version of HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Version {
     /// HTTP/1.1 (RFC 9112), and 1.0.
     Http1,
-    /// HTTP/2 (RFC 9113).
-    Http2,
+    /// HTTP/2 (RFC 9113). None of these transfers may stand still for [`Limits::idle`], whatever else moves.
+    Http2(Transfers),
 }
 
 /// A listener with all that its connections have in common.
@@ -299,11 +305,19 @@ impl<S> Server<S> {
                 http.title_case_headers(true).half_close(true);
                 http.serve_connection(io, service).await
             }
-            Version::Http2 => {
+            Version::Http2(transfers) => {
                 let mut http = http2::Builder::new(TokioExecutor::new());
                 http.timer(timer).max_concurrent_streams(STREAMS_MAX).max_send_buf_size(STREAM_BUFFER_MAX);
                 http.max_header_list_size(u32::try_from(HEADER_MAX).unwrap_or(u32::MAX));
-                http.serve_connection(io, service).await
+                http.initial_stream_window_size(REQUESTS_MAX).initial_connection_window_size(REQUESTS_MAX);
+                tokio::select! {
+                    ended = http.serve_connection(io, service) => ended,
+                    () = transfers.stand_still(self.limits.idle) => {
+                        count(&self.counters.stalled);
+                        count(&self.counters.timed_out);
+                        Ok(())
+                    }
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use std::{
     ops::Range,
     pin::Pin,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -20,11 +20,16 @@ use hyper::{
     body::Incoming,
     header::{
         ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-        InvalidHeaderValue, LAST_MODIFIED,
+        InvalidHeaderValue, LAST_MODIFIED, RETRY_AFTER,
     },
     service::Service,
 };
-use tokio::{net::TcpStream, task::spawn_blocking};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::{self, timeout},
+};
 use tracing::debug;
 
 use self::{counters::Answer, path::Path};
@@ -32,7 +37,7 @@ pub use self::{counters::Counters, path::PATH_MAX};
 use super::{
     body::Body,
     conditions::{Validators, Verdict},
-    connection::{Opened, Serve, Version},
+    connection::{Opened, Serve, Transfers, Version},
     representation::Representation,
     sendfile::{FileStream, Outgoing},
     transfer::{Happening, Observation, Observe, Transfer},
@@ -46,9 +51,16 @@ use crate::{
 /// Is this machine served?
 pub type IsServed = dyn Fn(MacAddr) -> bool + Send + Sync;
 
+/// How long a request waits until one of too many files is closed. Then whoever asks may ask again.
+const OPEN_PATIENCE: Duration = Duration::from_secs(3);
+/// When, in seconds.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("5");
+
 /// What all connections answer from.
 pub struct Netboot {
     tree: ArcSwap<Tree>,
+    /// Files that may yet be opened.
+    files: Arc<Semaphore>,
     is_served: Box<IsServed>,
     counters: Arc<Counters>,
     /// Who is told of transfers.
@@ -82,7 +94,7 @@ impl Serve<TcpStream> for PlainNetboot {
         Ok(Opened { io: FileStream::new(stream, outgoing)?, service, version: Version::Http1 })
     }
 
-    fn moved(io: &FileStream) -> Option<tokio::time::Instant> {
+    fn moved(io: &FileStream) -> Option<time::Instant> {
         Some(io.moved())
     }
 }
@@ -94,13 +106,15 @@ enum Way {
     Sent(Outgoing),
     /// Read, and encrypted.
     Read,
+    /// Likewise, beside others on the same connection.
+    Shared(Transfers),
 }
 
 impl Way {
     const fn protocol(&self) -> Protocol {
         match self {
             Self::Sent(_) => Protocol::Http,
-            Self::Read => Protocol::Https,
+            Self::Read | Self::Shared(_) => Protocol::Https,
         }
     }
 
@@ -108,6 +122,7 @@ impl Way {
         match self {
             Self::Sent(outgoing) => Body::sent(transfer, outgoing.clone()),
             Self::Read => Body::read(transfer),
+            Self::Shared(transfers) => Body::shared(transfer, transfers.begin()),
         }
     }
 }
@@ -123,6 +138,12 @@ impl NetbootService {
     #[must_use]
     pub const fn encrypted(netboot: Arc<Netboot>) -> Self {
         Self { netboot, way: Way::Read }
+    }
+
+    /// Over one that is encrypted, and has these transfers.
+    #[must_use]
+    pub const fn shared(netboot: Arc<Netboot>, transfers: Transfers) -> Self {
+        Self { netboot, way: Way::Shared(transfers) }
     }
 }
 
@@ -145,13 +166,21 @@ impl Service<Request<Incoming>> for NetbootService {
 struct Found {
     file: File,
     representation: Representation,
+    place: OwnedSemaphorePermit,
 }
 
 impl Netboot {
-    /// Serves the files of a directory to these machines, and tells of it.
-    pub fn new(tree: Tree, is_served: Box<IsServed>, observe: impl Observe, counters: Arc<Counters>) -> Self {
+    /// Serves the files of a directory to these machines, so many at a time, and tells of it.
+    pub fn new(
+        tree: Tree,
+        files: usize,
+        is_served: Box<IsServed>,
+        observe: impl Observe,
+        counters: Arc<Counters>,
+    ) -> Self {
         let observe = Arc::new(Counting { observe, counters: Arc::clone(&counters) });
-        Self { tree: ArcSwap::from_pointee(tree), is_served, counters, observe }
+        let (tree, files) = (ArcSwap::from_pointee(tree), Arc::new(Semaphore::new(files)));
+        Self { tree, files, is_served, counters, observe }
     }
 
     /// Serves the files of another directory from now on.
@@ -173,17 +202,19 @@ impl Netboot {
         if !(self.is_served)(path.mac) {
             return Err(Answer::Machine);
         }
+        let place = timeout(OPEN_PATIENCE, Arc::clone(&self.files).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(Answer::Busy) };
         // A disk may take its time.
         let (netboot, looked_for) = (Arc::clone(self), path.clone());
-        let found = spawn_blocking(move || netboot.find(&looked_for)).await;
+        let found = spawn_blocking(move || netboot.find(&looked_for, place)).await;
         let found = found.unwrap_or(Err(Answer::Failed))?;
         self.send(way, method, path, fields, found).map_err(|_| Answer::Failed)
     }
 
-    fn find(&self, path: &Path) -> Result<Found, Answer> {
+    fn find(&self, path: &Path, place: OwnedSemaphorePermit) -> Result<Found, Answer> {
         let found = self.tree.load().netboot_file(path.mac, &path.file).and_then(|file| {
             let representation = Representation::of(&file).map_err(TreeError::Denied)?;
-            Ok(Found { file, representation })
+            Ok(Found { file, representation, place })
         });
         found.map_err(|error| match error {
             TreeError::Missing => Answer::Missing,
@@ -235,11 +266,11 @@ impl Netboot {
     }
 
     fn transfer(&self, protocol: Protocol, path: Path, found: Found, part: Range<u64>) -> Transfer {
-        let Found { file, representation } = found;
+        let Found { file, representation, place } = found;
         let (happening, total) = (Happening::Begun { sent: part.start }, representation.length);
         let Path { mac, file: path } = path;
         let observation = Observation { mac, path: path.into(), protocol, total, begun: Instant::now(), happening };
-        Transfer::begin(file, representation, part, observation, Arc::clone(&self.observe))
+        Transfer::begin((file, place), representation, part, observation, Arc::clone(&self.observe))
     }
 
     /// Answers without a file.
@@ -250,6 +281,9 @@ impl Netboot {
         let fields = response.headers_mut();
         if answer == Answer::Method {
             fields.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if answer == Answer::Busy {
+            fields.insert(RETRY_AFTER, ASK_AGAIN);
         }
         if !answer.words().is_empty() {
             fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

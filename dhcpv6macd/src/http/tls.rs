@@ -10,7 +10,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub use self::identity::{Identity, PemFile, TlsError, read};
 use super::{
-    connection::{Opened, Serve, Version},
+    connection::{Opened, Serve, Transfers, Version},
     netboot::{Netboot, NetbootService},
 };
 
@@ -53,7 +53,12 @@ impl Serve<TcpStream> for TlsNetboot {
     ) -> io::Result<Opened<TlsStream<TcpStream>, NetbootService>> {
         let bound = |session: &mut rustls::ServerConnection| session.set_buffer_limit(Some(ENCRYPTED_MAX));
         let io = self.acceptor.accept_with(stream, bound).await?;
-        let version = if io.get_ref().1.alpn_protocol() == Some(HTTP2) { Version::Http2 } else { Version::Http1 };
-        Ok(Opened { io, service: NetbootService::encrypted(Arc::clone(&self.netboot)), version })
+        let netboot = Arc::clone(&self.netboot);
+        if io.get_ref().1.alpn_protocol() != Some(HTTP2) {
+            return Ok(Opened { io, service: NetbootService::encrypted(netboot), version: Version::Http1 });
+        }
+        let transfers = Transfers::default();
+        let service = NetbootService::shared(netboot, transfers.clone());
+        Ok(Opened { io, service, version: Version::Http2(transfers) })
     }
 }

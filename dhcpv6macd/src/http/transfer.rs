@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::representation::Representation;
 use crate::{
     event::{MARK, Protocol},
@@ -84,6 +86,8 @@ pub trait Observe: Send + Sync + 'static {
 /// A transfer; dropped, it has ended.
 pub struct Transfer {
     file: Arc<File>,
+    /// Among the files that are open.
+    _place: OwnedSemaphorePermit,
     /// As it was when its length was told.
     representation: Representation,
     left: Range<u64>,
@@ -99,7 +103,7 @@ pub struct Transfer {
 impl Transfer {
     /// Begins to send this part of a file. The observation is what is told first.
     pub fn begin(
-        file: File,
+        (file, place): (File, OwnedSemaphorePermit),
         representation: Representation,
         part: Range<u64>,
         observation: Observation,
@@ -109,7 +113,7 @@ impl Transfer {
         let file = Arc::new(file);
         let (arrived, told) = (part.start, (part.start, observation.begun));
         let failure = Failure::Disconnected;
-        Self { file, representation, left: part, arrived, told, failure, observation, observe }
+        Self { file, _place: place, representation, left: part, arrived, told, failure, observation, observe }
     }
 
     /// The file.

@@ -74,7 +74,7 @@ impl NetbootServers {
         let answers = Arc::new(netboot::Counters::default());
         let site = Arc::clone(site);
         let is_served = Box::new(move |mac| site.load().check_access(mac).is_ok());
-        let netboot = Arc::new(Netboot::new(tree, is_served, observe, Arc::clone(&answers)));
+        let netboot = Arc::new(Netboot::new(tree, connections, is_served, observe, Arc::clone(&answers)));
         let servers = Servers { plain, encrypted, netboot, identity, path: path.clone() };
         servers.start(answers, connections).map(Some).map_err(StartError::Http)
     }

@@ -1,4 +1,4 @@
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Mutex};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -37,6 +37,37 @@ impl Service<Request<Incoming>> for LettersService {
     }
 }
 
+/// Answers with a long text over HTTP/2, none of which is told to move.
+struct Streams;
+
+struct StreamsService {
+    transfers: Transfers,
+    movers: Mutex<Vec<Mover>>,
+}
+
+impl Serve<TcpStream> for Streams {
+    type Io = TcpStream;
+    type Body = String;
+    type Service = StreamsService;
+
+    async fn open(&self, io: TcpStream, _peer: Option<IpAddr>) -> io::Result<Opened<TcpStream, StreamsService>> {
+        let transfers = Transfers::default();
+        let service = StreamsService { transfers: transfers.clone(), movers: Mutex::default() };
+        Ok(Opened { io, service, version: Version::Http2(transfers) })
+    }
+}
+
+impl Service<Request<Incoming>> for StreamsService {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<String>, Infallible>>;
+
+    fn call(&self, _: Request<Incoming>) -> Self::Future {
+        self.movers.lock().unwrap().push(self.transfers.begin());
+        std::future::ready(Ok(Response::new("a".repeat(100_000))))
+    }
+}
+
 struct Scene {
     address: SocketAddr,
     counters: Arc<Counters>,
@@ -45,10 +76,14 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::of(Letters).await
+    }
+
+    async fn of(serve: impl Serve<TcpStream>) -> Self {
         let listener = TcpListener::bind("[::1]:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let counters = Arc::new(Counters::default());
-        let server = Server::new(Letters, Occupancy::new(3, 2), LIMITS, Arc::clone(&counters));
+        let server = Server::new(serve, Occupancy::new(3, 2), LIMITS, Arc::clone(&counters));
         let server = tokio::spawn(async move { server.run(listener).await }).abort_handle();
         Self { address, counters, server }
     }
@@ -138,6 +173,29 @@ async fn who_does_not_read_is_cut_off_and_counted() {
         sleep(Duration::from_millis(10)).await;
     }
     assert!(closed(&mut stream).await < 64 << 20);
+}
+
+/// A frame of HTTP/2 (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn who_shuts_a_window_of_http2_is_cut_off_however_alive_it_is() {
+    let scene = Scene::of(Streams).await;
+    let mut stream = scene.connect().await;
+    let shut = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let get = frame(1, 5, 1, b"\x82\x86\x84\x01\x03lab");
+    stream.write_all(&[&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &shut, &get].concat()).await.unwrap();
+    let ping = frame(6, 0, 0, &[0; 8]);
+    let pinged = async {
+        while stream.write_all(&ping).await.is_ok() {
+            sleep(LIMITS.idle / 6).await;
+        }
+    };
+    timeout(PATIENCE, pinged).await.expect("it stays open");
+    assert_eq!((scene.counter("http_stalled"), scene.counter("http_timed_out")), (1, 1));
 }
 
 #[tokio::test]

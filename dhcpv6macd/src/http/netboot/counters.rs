@@ -38,12 +38,14 @@ pub(super) enum Answer {
     Precondition,
     /// The file has no such bytes.
     Range,
+    /// As many files are open as may be.
+    Busy,
     /// The disk, or what the kernel lacks.
     Failed,
 }
 
 impl Answer {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Whole,
         Self::Part,
         Self::Head,
@@ -54,6 +56,7 @@ impl Answer {
         Self::Method,
         Self::Precondition,
         Self::Range,
+        Self::Busy,
         Self::Failed,
     ];
 
@@ -71,6 +74,7 @@ impl Answer {
                 (StatusCode::PRECONDITION_FAILED, "the file is another by now\n", "netboot_refuse_precondition")
             }
             Self::Range => (StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such bytes\n", "netboot_refuse_range"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many files are open\n", "netboot_refuse_busy"),
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read\n", "netboot_refuse_failed"),
         }
     }
