@@ -238,6 +238,8 @@ fn a_part_of_a_file_is_told_as_a_part() {
     load("0-1023");
     let part = r#""state":"sending","sent_bytes":1024,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(part)).unwrap();
+    // That a file is asked for again is told once a second.
+    thread::sleep(Duration::from_millis(1100));
     load("1024-");
     let goes_on = r#""state":"init","sent_bytes":1024,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(goes_on)).unwrap();

@@ -20,7 +20,7 @@ pub const EVENTS_MAX: usize = 50;
 pub(super) struct Timeline {
     events: VecDeque<Event>,
     step: Step,
-    /// When it took that, or said so again.
+    /// When it took that; where it is a transfer, the last one that is none.
     stepped: Instant,
     /// When it moved last.
     moved: Instant,

@@ -140,7 +140,7 @@ impl Transfers {
         }
         let goes_on = self.under_way().filter(|followed| is_over && !followed.is_of(progress));
         let goes_on = goes_on.map(|followed| followed.transfer.clone());
-        Heard::News { transfer: progress.transfer(), is_more: before.is_some_and(Told::goes_on), goes_on }
+        Heard::News { transfer: progress.transfer(), is_more: before.is_some_and(Told::is_continued), goes_on }
     }
 
     /// Is it the failure of what nobody waits for? The file is on its way besides, or was asked for later; or it was not heard of, and another
@@ -219,7 +219,7 @@ impl Told {
     }
 
     /// Is what is told next more of the same? The first failure of a file is not to be overwritten when it is asked for again.
-    fn goes_on(self) -> bool {
+    fn is_continued(self) -> bool {
         self.state != TransferState::Error || self.is_retried
     }
 }
