@@ -234,17 +234,21 @@ fn a_part_of_a_file_is_told_as_a_part() {
     let subscriber = Subscriber::there(&scene.rack.router, &[&format!("{EVENTS}/events")]);
     scene.says(&message(SOLICIT).http_boot().ia_na(1, &[]));
     let url = boot_url();
-    let load = |range| curl(&scene.rack.machines[0], &["--output", "/dev/null", "--range", range, &url]);
-    load("0-1023");
+    let load = |scene: &Scene, range| curl(&scene.rack.machines[0], &["--output", "/dev/null", "--range", range, &url]);
+    load(&scene, "0-1023");
     let part = r#""state":"sending","sent_bytes":1024,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(part)).unwrap();
     // That a file is asked for again is told once a second.
     thread::sleep(Duration::from_millis(1100));
-    load("1024-");
+    load(&scene, "1024-");
     let goes_on = r#""state":"init","sent_bytes":1024,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(goes_on)).unwrap();
     let whole = r#""state":"complete","sent_bytes":33554432,"total_bytes":33554432}"#;
     subscriber.0.wait_for(LIMIT, |line| line.contains(whole)).unwrap();
+    scene.says(&message(SOLICIT).ia_na(2, &[]));
+    load(&scene, "0-9");
+    let of_system = r#""event":"fyi","#;
+    subscriber.0.wait_for(LIMIT, |line| line.contains(of_system) && line.contains(r#""sent_bytes":10,"#)).unwrap();
     daemon.stop().unwrap();
 }
 
