@@ -328,6 +328,7 @@ fn who_has_no_token_is_asked_for_it() {
     let scene = Scene { script, browser: Browser::start(&host).unwrap() };
     scene.browser.open(&format!("http://{}/", scene.script.address)).unwrap();
     scene.shows(LINK, "locked");
+    scene.shows("document.activeElement.id", "token");
     scene.browser.write("#token", "simsim\u{e007}").unwrap();
     scene.says("#token-words", "That is not its token.");
     scene.browser.run("document.querySelector('#token').value = ''").unwrap();

@@ -43,6 +43,7 @@ function linkChanged(word, why) {
   const when = CLOCK.format(lostAt ?? 0);
   set($("notice"), `Connection lost at ${when}: ${why}. What is shown is from then. Trying again.`);
   $("token-form").hidden = word !== "locked";
+  if (word === "locked") $("token").focus();
   set($("token-words"), why === "" ? "This daemon asks for its token." : "That is not its token.");
   soon(0);
 }
@@ -65,8 +66,9 @@ rack.addEventListener("click", event => {
 rack.addEventListener("focusin", event => {
   if (event.target.tile) view.cursor = event.target.tile.machine.mac;
 });
-rack.addEventListener("keydown", event => {
-  if (event.altKey || event.ctrlKey || event.metaKey || !(event.target === rack || event.target.tile)) return;
+document.addEventListener("keydown", event => {
+  const isElsewhere = event.target !== rack && event.target !== document.body && !event.target.tile;
+  if (event.altKey || event.ctrlKey || event.metaKey || isElsewhere) return;
   if (move(event.key)) event.preventDefault();
 });
 document.addEventListener("keydown", event => {
