@@ -27,7 +27,7 @@ impl Token {
         if is_word {
             Ok(Self(word.into()))
         } else {
-            Err("no word of 1 to 4096 letters, digits and signs in it".to_owned())
+            Err("not one word of 1 to 4096 letters, digits and signs, without blanks".to_owned())
         }
     }
 
@@ -43,6 +43,16 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Token")
+    }
+}
+
+/// As it is written in the setting.
+impl fmt::Display for EventsListen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(formatter),
+            Self::Unix(path) => path.display().fmt(formatter),
+        }
     }
 }
 

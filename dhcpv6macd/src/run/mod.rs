@@ -182,6 +182,7 @@ impl<'a> Daemon<'a> {
             link_local = %facts.link_local,
             server_duid = %site.policy.server_duid,
             ipxe = %site.images,
+            events = config.events.as_ref().map(display),
             "serving"
         );
         if facts.state != LinkState::Up {
