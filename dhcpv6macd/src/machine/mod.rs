@@ -192,13 +192,13 @@ impl Machines {
         }
     }
 
-    /// Forgets the quarter that was not seen for the longest time, so that there is room for many before it is looked for again.
+    /// Forgets the sixteenth that was not seen for the longest time, so that there is room for many before it is looked for again.
     fn make_room(&mut self) {
         let mut seen: Vec<_> = self.machines.values().map(|machine| machine.seen).collect();
-        let quarter = self.max / 4;
-        let (_, &mut limit, _) = seen.select_nth_unstable(quarter);
+        let most = self.max / 16;
+        let (_, &mut limit, _) = seen.select_nth_unstable(most);
         // Many may have been seen at the very same instant.
-        let mut left = quarter + 1;
+        let mut left = most + 1;
         self.machines.retain(|_, machine| {
             let goes = left > 0 && machine.seen <= limit;
             if goes {
@@ -207,7 +207,7 @@ impl Machines {
             }
             !goes
         });
-        self.forgotten += (quarter + 1 - left) as u64;
+        self.forgotten += (most + 1 - left) as u64;
     }
 }
 
@@ -408,12 +408,12 @@ mod tests {
 
     #[test]
     fn of_those_that_were_seen_at_once_no_more_go_than_must() {
-        let mut machines = machines(8);
+        let mut machines = machines(32);
         let now = Instant::now();
-        for number in 0..9_u8 {
+        for number in 0..33_u8 {
             assert_eq!(observe(&mut machines, &seen(MacAddr([2, 0, 0, 0, 0, number]), BootStage::Pxe, ONE), now), []);
         }
-        assert_eq!((machines.machines.len(), machines.forgotten()), (6, 3));
+        assert_eq!((machines.machines.len(), machines.forgotten()), (30, 3));
     }
 
     /// The same as the census, by looking at all.

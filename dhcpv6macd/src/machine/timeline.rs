@@ -5,6 +5,8 @@ mod tests;
 
 use std::{collections::VecDeque, time::Instant};
 
+use jiff::SignedDuration;
+
 use super::{
     Moment,
     stall::{Answer, StallLimits, Standstill},
@@ -14,6 +16,10 @@ use crate::event::{Detail, Event, EventKind, Step, Transfer};
 
 /// Events of a machine that are kept.
 pub const EVENTS_MAX: usize = 50;
+/// Those among them that are no steps, so that what repeats leaves the boot to be seen.
+const REMARKS_MAX: usize = EVENTS_MAX / 2;
+/// How long the same oddity is not told of again.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a machine went through, as far as it is kept, and where it is now.
 #[derive(Debug)]
@@ -120,7 +126,12 @@ impl Timeline {
 
     /// Something odd was found about it.
     pub(super) fn note(&mut self, message: &str, now: Moment, tell: &mut dyn FnMut(Event)) {
-        self.keep(EventKind::Fyi, Some(Detail::Message { message: message.into() }), now, tell);
+        let detail = Detail::Message { message: message.into() };
+        let is_same = |event: &&Event| event.kind == EventKind::Fyi && event.detail.as_deref() == Some(&detail);
+        let last = self.events.iter().rev().find(is_same);
+        if last.is_none_or(|last| now.time.duration_since(last.time) >= AGAIN) {
+            self.keep(EventKind::Fyi, Some(detail), now, tell);
+        }
     }
 
     /// Looks whether it stands still.
@@ -196,9 +207,21 @@ impl Timeline {
     fn keep(&mut self, kind: EventKind, detail: Option<Detail>, now: Moment, tell: &mut dyn FnMut(Event)) {
         let event = Event { kind, time: now.time, is_repeated: false, detail: detail.map(Box::new) };
         if self.events.len() >= EVENTS_MAX {
-            self.events.pop_front();
+            self.forget();
         }
         self.events.push_back(event.clone());
         tell(event);
     }
+
+    /// Forgets the oldest event, or the oldest remark where there are too many.
+    fn forget(&mut self) {
+        let mut remarks = self.events.iter().enumerate().filter(|(_, event)| is_remark(event));
+        let oldest = remarks.next().filter(|_| remarks.count() >= REMARKS_MAX);
+        let index = oldest.map_or(0, |(index, _)| index);
+        self.events.remove(index);
+    }
+}
+
+const fn is_remark(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Fyi | EventKind::Stalled | EventKind::Resumed)
 }

@@ -373,3 +373,24 @@ fn fifty_events_are_kept() {
     }
     assert_eq!((rack.told.len(), rack.kept().len()), (101, EVENTS_MAX));
 }
+
+#[test]
+fn what_repeats_leaves_the_boot_to_be_seen() {
+    let mut rack = Rack::new();
+    rack.step(1, Step::FirmwareInit);
+    rack.step(2, Step::HttpBoot);
+    for second in 3..600 {
+        rack.timeline.note("odd", rack.at(second), &mut |event| rack.told.push(event));
+    }
+    assert_eq!(rack.told.len(), 3 + 10, "once a minute");
+    for minute in 10..200 {
+        rack.timeline.note("odd", rack.at(60 * minute), &mut |event| rack.told.push(event));
+    }
+    assert_eq!(rack.kept()[..3], ["init", "firmware_init", "http_boot"]);
+    for second in 20_000..20_100 {
+        rack.step(second, if second % 2 == 0 { Step::FirmwareInit } else { Step::OsInit });
+    }
+    let kept = rack.kept();
+    let remarks = kept.iter().filter(|name| **name == "fyi").count();
+    assert_eq!((kept.len(), remarks, kept.last()), (EVENTS_MAX, 0, Some(&"os_init")));
+}
