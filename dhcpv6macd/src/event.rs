@@ -139,6 +139,14 @@ pub enum Detail {
     },
 }
 
+impl Detail {
+    /// Has a transfer ended, and something is missing?
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Transfer(transfer) if transfer.state == TransferState::Error)
+    }
+}
+
 /// How far a transfer is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Transfer {

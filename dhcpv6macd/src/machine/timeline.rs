@@ -174,7 +174,10 @@ impl Timeline {
         tell: &mut dyn FnMut(Event),
     ) {
         self.answer = None;
-        self.move_on(now, tell);
+        // Who stands still has not moved where its transfer ends for that.
+        if !(self.is_stalled && detail.as_ref().is_some_and(Detail::is_failure)) {
+            self.move_on(now, tell);
+        }
         if is_repeated {
             return self.repeat(kind, detail, now, tell);
         }

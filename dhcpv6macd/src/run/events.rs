@@ -71,12 +71,12 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 fn remove_left_over(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if is_socket && knock(path).is_err_and(refused) {
-        fs::remove_file(path)?;
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.file_type().is_socket() => Err(io::Error::other("a file is there that is no socket")),
+        Ok(_) if knock(path).is_err_and(refused) => fs::remove_file(path),
+        Ok(_) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Is somebody there? Who is and takes no connection in is not waited for.

@@ -5,6 +5,7 @@ mod advertise;
 mod answer;
 mod control;
 mod descriptors;
+mod directory;
 mod error;
 mod events;
 mod files;

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{StartError, listen::listen};
+use super::{StartError, directory, listen::listen};
 use crate::{
     config::Config,
     http::{
@@ -29,7 +29,6 @@ use crate::{
         transfer::Observe,
     },
     respond::Site,
-    tree::Tree,
 };
 
 /// Connections at a time of one machine.
@@ -62,7 +61,8 @@ impl NetbootServers {
         connections: usize,
     ) -> Result<Option<Self>, StartError> {
         let Some(path) = &config.netboot_dir else { return Ok(None) };
-        let tree = Tree::open(path).map_err(|source| StartError::NetbootDirectory { path: path.clone(), source })?;
+        let tree =
+            directory::open(path).map_err(|source| StartError::NetbootDirectory { path: path.clone(), source })?;
         let identity = config.tls.clone().filter(|_| config.https.is_some()).map(Identity::new).transpose();
         let identity = identity.map_err(StartError::Tls)?;
         let plain = config.http.map(|address| listen("http-listen-addr", address)).transpose()?;
@@ -159,7 +159,7 @@ impl Files {
         }
         if is_asked {
             let path = self.path.display();
-            match Tree::open(&self.path) {
+            match directory::open(&self.path) {
                 Ok(tree) => self.netboot.serve_from(tree),
                 Err(error) => warn!("--netboot-dir {path}: {error}; the directory that was there is served on"),
             }

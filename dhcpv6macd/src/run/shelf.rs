@@ -19,6 +19,7 @@ use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 use tracing::{debug, info, warn};
 
+use super::directory;
 use crate::{
     tftp::{FileName, Found},
     tree::{Tree, TreeError},
@@ -62,7 +63,7 @@ struct Ends {
 impl Shelf {
     /// Starts the thread for the files of a directory.
     pub(super) fn new(path: &Path) -> io::Result<Self> {
-        let tree = Tree::open(path)?;
+        let tree = directory::open(path)?;
         let ends = Ends { wanted: Arc::new(ArrayQueue::new(WANTED_MAX)), entries: Arc::default() };
         let is_over = Arc::new(AtomicBool::new(false));
         let is_stale = Arc::new(AtomicBool::new(false));
@@ -185,7 +186,7 @@ impl Keeper {
     }
 
     fn open_again(&mut self) {
-        match Tree::open(&self.path) {
+        match directory::open(&self.path) {
             Ok(tree) => {
                 self.tree = tree;
                 self.ends.entries.store(Arc::default());

@@ -60,7 +60,7 @@ pub fn play(options: &Options) -> Result<bool> {
     let mut out = io::stdout();
     let scene = Scene::build(base)?;
     let page = door::open(scene.router())?;
-    writeln!(out, "{}", opening(options.machines, &scene, page))?;
+    writeln!(out, "{}", opening(options, &scene, page))?;
     let modes = options.mode.mode().map_or(MODES.to_vec(), |mode| vec![mode]);
     let mut reports = Vec::new();
     let mut kept = None;
@@ -104,7 +104,9 @@ fn keep(scene: &Scene, machines: usize, page: SocketAddr) -> Result<()> {
 }
 
 /// What is to be seen.
-fn opening(machines: u32, scene: &Scene, page: SocketAddr) -> String {
+fn opening(options: &Options, scene: &Scene, page: SocketAddr) -> String {
+    let machines = options.machines;
+    let how_long = if options.keep { "" } else { " (--keep leaves it up to look at)" };
     let (base, length) = (scene.base, scene.boot_file.len() >> 20);
     let ipxe = if scene.has_stand_in() { "a stand-in for iPXE" } else { "iPXE" };
     let size = scene.ipxe.len() >> 10;
@@ -119,6 +121,6 @@ and in its operating system it is to get {base} + MAC, and to load
 Real: the daemon, the kernel, XDP, TCP, the links in network namespaces.
 Simulated: the machines.
 
-The rack, live, while this runs: http://{page}/"
+The rack, live, while this runs: http://{page}/{how_long}"
     )
 }

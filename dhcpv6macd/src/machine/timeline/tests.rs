@@ -394,3 +394,17 @@ fn what_repeats_leaves_the_boot_to_be_seen() {
     let remarks = kept.iter().filter(|name| **name == "fyi").count();
     assert_eq!((kept.len(), remarks, kept.last()), (EVENTS_MAX, 0, Some(&"os_init")));
 }
+
+#[test]
+fn who_stands_still_until_its_transfer_is_given_up_has_not_moved() {
+    let mut rack = Rack::new();
+    rack.step(1, Step::FirmwareInit);
+    rack.step(2, Step::HttpBoot);
+    rack.load(3, Http, 3, Sending, 41);
+    rack.look(13);
+    rack.load(63, Http, 3, Error, 41);
+    rack.look(1000);
+    assert_eq!(rack.told()[3..], ["http_fetch_uki", "stalled", "http_fetch_uki+"]);
+    rack.load(1001, Http, 1001, Sending, 41);
+    assert_eq!(rack.told()[6..], ["resumed", "http_fetch_uki"]);
+}
