@@ -21,8 +21,10 @@ use crate::{
 /// Observations on their way: more than all workers make between two looks at them, when every machine of a room is news at once.
 const QUEUE: usize = 8192;
 
-/// Places where a worker remembers what it has told of machines, a word each.
-const TOLD: usize = 1 << 17;
+/// Places where a worker remembers what it has told of machines: half a MiB, which is near the processor.
+const PLACES: usize = 1 << 16;
+/// Places in a row where a machine's may be: a cache line of the processor.
+const ROW: usize = 8;
 
 /// Seconds within which the same kind of message is told of once.
 const PERIOD: u64 = 4;
@@ -42,7 +44,7 @@ impl Observations {
 
     /// A worker's end.
     pub(super) fn observer(&self) -> Observer {
-        let told = vec![0; TOLD].into();
+        let told = vec![<[Told; ROW]>::default(); PLACES / ROW].into();
         let (begun, hasher) = (Instant::now(), RandomState::new());
         Observer { queue: Arc::clone(&self.queue), told, begun, hasher, dropped: 0 }
     }
@@ -112,9 +114,8 @@ impl SeenMessage {
 /// A worker's end of the queue.
 pub(super) struct Observer {
     queue: Arc<ArrayQueue<Sighting>>,
-    /// At the place of each machine in each stage [what it has said last](Told). What two that share a place cost is that they are told of
-    /// more often.
-    told: Box<[u64]>,
+    /// What each machine has said last, of each kind in each stage of a boot.
+    told: Box<[[Told; ROW]]>,
     begun: Instant,
     hasher: RandomState,
     dropped: u64,
@@ -139,24 +140,32 @@ impl Observer {
         self.dropped += u64::from(self.queue.push(sighting).is_err());
     }
 
-    /// Is it another machine, DUID or kind of message than was told of last here? Or else another message, in another [period](PERIOD): nobody
-    /// boots twice in one, and who asks for the fun of it is not to keep others from being heard. A Decline is always news.
+    /// Is it another machine, DUID or kind of message than was told of? Or else another message, in another [period](PERIOD): nobody boots twice
+    /// in one, and who asks for the fun of it is not to keep others from being heard. A Decline is always news.
     fn is_news(&mut self, seen: &Observation<'_>, now: Instant) -> bool {
-        let hash = |parts: &[&[u8]]| {
-            let mut hasher: DefaultHasher = self.hasher.build_hasher();
-            parts.iter().for_each(|part| hasher.write(part));
-            hasher.finish()
-        };
-        let who = [&seen.mac.0[..], &[seen.stage as u8, seen.kind as u8]];
         let period = now.saturating_duration_since(self.begun).as_secs() / PERIOD;
-        let news = Told::new(hash(&[who[0], who[1], seen.client_id]), seen.transaction, period);
+        let who = self.hash(&[&seen.mac.0, &[seen.stage as u8, seen.kind as u8]]);
+        let news = Told::new(who, self.hash(&[seen.client_id]), seen.transaction, period);
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
-        let Some(told) = self.told.get_mut(hash(&who) as usize % TOLD) else { return true };
-        let is_news = news.is_news_after(Told(*told)) || seen.kind == MessageType::Decline;
-        if is_news {
-            *told = news.0;
+        let row = who as usize % self.told.len().max(1);
+        let Some(row) = self.told.get_mut(row) else { return true };
+        let is_news = match row.iter().find(|told| told.who == news.who) {
+            Some(told) => news.is_news_after(*told) || seen.kind == MessageType::Decline,
+            None => true,
+        };
+        // In the place of its last one, or else in a free one, or else of what was told longest ago.
+        let place =
+            |told: &&mut Told| (told.who == news.who, **told == Told::default(), news.period.wrapping_sub(told.period));
+        if is_news && let Some(told) = row.iter_mut().max_by_key(place) {
+            *told = news;
         }
         is_news
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> u64 {
+        let mut hasher: DefaultHasher = self.hasher.build_hasher();
+        parts.iter().for_each(|part| hasher.write(part));
+        hasher.finish()
     }
 
     pub(super) fn dropped(&self) -> u64 {
@@ -164,21 +173,26 @@ impl Observer {
     }
 }
 
-/// What a worker told last at a place: a hash of who has said it, 24 bits, its transaction, 24 bits, and the period, 16 bits.
-#[derive(Clone, Copy)]
-struct Told(u64);
+/// What a worker told of a machine, as far as it takes to know it again. Two that share this are told of more often, or a DUID's change later.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Told {
+    who: u16,
+    client_id: u16,
+    transaction: u16,
+    period: u16,
+}
 
 impl Told {
-    fn new(who: u64, transaction: [u8; 3], period: u64) -> Self {
-        let [a, b, c] = transaction;
-        let transaction = u64::from(u32::from_be_bytes([0, a, b, c]));
-        Self(who << 40 | transaction << 16 | period & 0xffff)
+    #[expect(clippy::cast_possible_truncation, reason = "the rest is left out")]
+    const fn new(who: u64, client_id: u64, transaction: [u8; 3], period: u64) -> Self {
+        let [_, high, low] = transaction;
+        // The low bits of who it is say where this is.
+        let (who, client_id) = ((who >> 48) as u16, client_id as u16);
+        Self { who, client_id, transaction: u16::from_be_bytes([high, low]), period: period as u16 }
     }
 
-    fn is_news_after(self, last: Self) -> bool {
-        let differ = self.0 ^ last.0;
-        let [who, transaction, period] = [differ >> 40, differ >> 16 & 0xff_ffff, differ & 0xffff];
-        who != 0 || transaction != 0 && period != 0
+    const fn is_news_after(self, last: Self) -> bool {
+        self.client_id != last.client_id || self.transaction != last.transaction && self.period != last.period
     }
 }
 
@@ -228,6 +242,20 @@ mod tests {
         let decline = Observation { kind: MessageType::Decline, ..SEEN };
         let sequence = [SEEN, request, ipxe, SEEN, request, other, SEEN, decline, decline].map(|seen| (0, seen));
         assert_eq!(told(&sequence), [true, true, true, false, false, true, true, true, true]);
+    }
+
+    #[test]
+    fn thousands_of_machines_do_not_make_each_other_news() {
+        let all = (0..10_000_u16).map(|number| {
+            let [high, low] = number.to_be_bytes();
+            (0, Observation { mac: MacAddr([2, 0, 0, 0, high, low]), ..SEEN })
+        });
+        let again = all.clone();
+        let told = told(&all.chain(again).collect::<Vec<_>>());
+        let (first, again) = told.split_at(10_000);
+        let count = |told: &[bool]| told.iter().filter(|told| **told).count();
+        // Few may be taken for others.
+        assert!(count(first) > 9950 && count(again) < 50, "{} {}", count(first), count(again));
     }
 
     #[test]
