@@ -147,8 +147,6 @@ pub struct FileStream {
     /// rest of each sent by itself (`tcp(7)`, `TCP_CORK`).
     is_corked: bool,
     arrival: Arrival,
-    /// All of it is on its way.
-    arriving: Option<Transfer>,
 }
 
 impl FileStream {
@@ -159,7 +157,7 @@ impl FileStream {
     /// Where the kernel does not tell of it.
     pub fn new(stream: TcpStream, outgoing: Outgoing) -> io::Result<Self> {
         let arrival = Arrival::new(&stream)?;
-        Ok(Self { stream, outgoing, fetching: None, sent: 0, is_corked: false, arrival, arriving: None })
+        Ok(Self { stream, outgoing, fetching: None, sent: 0, is_corked: false, arrival })
     }
 
     /// When something was last seen to have arrived.
@@ -193,7 +191,9 @@ impl FileStream {
             transfer.arrive(self.arrival.outstanding());
         }
         if transfer.left().is_empty() {
-            self.arriving = place.take().map(|sending| sending.transfer);
+            // All has arrived but the piece that was held back. iPXE acknowledges no more of it once it has it: it runs what it has loaded.
+            transfer.arrive(0);
+            *place = None;
             self.cork(false)?;
         }
         Poll::Ready(Ok(sent))
@@ -244,16 +244,6 @@ impl FileStream {
         polled
     }
 
-    /// Waits until the last file has arrived.
-    fn poll_arrived(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(mut transfer) = self.arriving.take() else { return Poll::Ready(Ok(())) };
-        let polled = self.poll_arrival(context, &mut transfer, 0);
-        if polled.is_pending() {
-            self.arriving = Some(transfer);
-        }
-        polled
-    }
-
     /// Not yet, where this connection has had its turn.
     fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
         if self.sent < PIECE {
@@ -293,10 +283,8 @@ impl Drop for FileStream {
     fn drop(&mut self) {
         // That nothing more will is why it ends.
         drop(self.arrival.look(&self.stream));
-        let mut place = self.outgoing.lock();
-        let sending = place.as_mut().map(|sending| &mut sending.transfer);
-        for transfer in self.arriving.as_mut().into_iter().chain(sending) {
-            transfer.arrive(self.arrival.outstanding());
+        if let Some(sending) = self.outgoing.lock().as_mut() {
+            sending.transfer.arrive(self.arrival.outstanding());
         }
     }
 }
@@ -359,11 +347,7 @@ fn read_byte(file: &File, at: u64, flags: ReadWriteFlags) -> rustix::io::Result<
 
 impl AsyncRead for FileStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let stream = self.get_mut();
-        if let Poll::Ready(Err(error)) = stream.poll_arrived(context) {
-            return Poll::Ready(Err(error));
-        }
-        Pin::new(&mut stream.stream).poll_read(context, buffer)
+        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
     }
 }
 
@@ -378,7 +362,6 @@ impl AsyncWrite for FileStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        ready!(stream.poll_arrived(context))?;
         match slices.split_at_checked(slices.iter().take_while(|slice| !Stand::is_one(slice)).count()) {
             Some(([], [file, ..])) => stream.poll_send_file(context, file.len()),
             Some((header, [_, ..])) => stream.poll_send_header(context, header),
@@ -395,8 +378,6 @@ impl AsyncWrite for FileStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stream = self.get_mut();
-        ready!(Pin::new(&mut stream.stream).poll_shutdown(context))?;
-        stream.poll_arrived(context)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }

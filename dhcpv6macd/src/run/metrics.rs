@@ -55,7 +55,7 @@ impl Collector for Measured {
         let help = "How long messages of DHCPv6 took that were answered, and packets of TFTP that were not dropped: from when a worker took \
                     the batch that they came in to when what answers the batch was handed to the interface. What waits in a ring is not in it";
         histogram(&mut encoder, "service", help, times)?;
-        let help = "How long files and parts of files took over HTTP, from the request to when all had arrived; over HTTPS, to when the \
+        let help = "How long files and parts of files took over HTTP, from the request to when all had arrived but the last 16 KiB; over HTTPS, to when the \
                     kernel had taken all";
         histogram(&mut encoder, "netboot_transfer", help, self.transfer_times.iter().map(|times| (None, times)))
     }
