@@ -25,6 +25,7 @@ const QUEUE: usize = 8192;
 const PLACES: usize = 1 << 16;
 /// Places in a row where a machine's may be: a cache line of the processor.
 const ROW: usize = 8;
+const ROWS: usize = PLACES / ROW;
 
 /// Seconds within which the same kind of message is told of once.
 const PERIOD: u64 = 4;
@@ -44,7 +45,7 @@ impl Observations {
 
     /// A worker's end.
     pub(super) fn observer(&self) -> Observer {
-        let told = vec![<[Told; ROW]>::default(); PLACES / ROW].into();
+        let told = vec![<[Told; ROW]>::default(); ROWS].into();
         let (begun, hasher) = (Instant::now(), RandomState::new());
         Observer { queue: Arc::clone(&self.queue), told, begun, hasher, dropped: 0 }
     }
@@ -147,8 +148,7 @@ impl Observer {
         let who = self.hash(&[&seen.mac.0, &[seen.stage as u8, seen.kind as u8]]);
         let news = Told::new(who, self.hash(&[seen.client_id]), seen.transaction, period);
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
-        let row = who as usize % self.told.len().max(1);
-        let Some(row) = self.told.get_mut(row) else { return true };
+        let Some(row) = self.told.get_mut(who as usize % ROWS) else { return true };
         let is_news = match row.iter().find(|told| told.who == news.who) {
             Some(told) => news.is_news_after(*told) || seen.kind == MessageType::Decline,
             None => true,
