@@ -191,7 +191,7 @@ impl FileStream {
             transfer.arrive(self.arrival.outstanding());
         }
         if transfer.left().is_empty() {
-            // All has arrived but the piece that was held back. iPXE acknowledges no more of it once it has it: it runs what it has loaded.
+            // All of a longer file has arrived but what was held back. iPXE acknowledges no more once it has it: it runs what it has loaded.
             transfer.arrive(0);
             *place = None;
             self.cork(false)?;
