@@ -17,6 +17,7 @@ use dhcpv6macd_tests::{
     golden::{MACHINE, Message, REQUEST, SOLICIT, X86_64, message},
     lab::{Daemon, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, Rack},
     population::Port,
+    subscribers::BOOT,
 };
 use object::pe::IMAGE_FILE_MACHINE_AMD64;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -87,18 +88,6 @@ impl Scene {
         self.says(&message(SOLICIT).ia_na(2, &[]));
     }
 }
-
-/// The events of that boot.
-const BOOT: [&str; 8] = [
-    "init",
-    "firmware_init",
-    "point_pxe_to_ipxe_over_tftp",
-    "serve_ipxe_over_tftp",
-    "served_ipxe_over_tftp",
-    "point_ipxe_to_http_boot",
-    "http_fetch_uki",
-    "os_init",
-];
 
 fn curl(host: &Host, arguments: &[&str]) -> String {
     let mut curl = Command::new("curl");

@@ -13,18 +13,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value};
 
 use super::scene::Scene;
+use crate::subscribers::BOOT;
 
-/// The events of a boot by way of PXE and iPXE.
-const BOOT: [&str; 8] = [
-    "init",
-    "firmware_init",
-    "point_pxe_to_ipxe_over_tftp",
-    "serve_ipxe_over_tftp",
-    "served_ipxe_over_tftp",
-    "point_ipxe_to_http_boot",
-    "http_fetch_uki",
-    "os_init",
-];
 /// How long the last event may take on a machine that is busy with something else.
 const LIMIT: Duration = Duration::from_secs(10);
 

@@ -18,3 +18,15 @@ pub use self::crowd::{Crowd, Heard, dial};
 
 /// What a machine goes through that asks for its address in UEFI PXE, and no further.
 pub(crate) const STEPS: [&str; 3] = ["init", "firmware_init", "point_pxe_to_ipxe_over_tftp"];
+
+/// The events of a boot by way of PXE and iPXE.
+pub const BOOT: [&str; 8] = [
+    "init",
+    "firmware_init",
+    "point_pxe_to_ipxe_over_tftp",
+    "serve_ipxe_over_tftp",
+    "served_ipxe_over_tftp",
+    "point_ipxe_to_http_boot",
+    "http_fetch_uki",
+    "os_init",
+];
