@@ -4,13 +4,14 @@ mod account;
 pub mod dhcpv6;
 pub mod events;
 pub mod http;
+mod link;
 mod spent;
 pub mod tftp;
 mod verdict;
 
 use std::{
     cmp::Ordering,
-    env,
+    env, fs,
     io::{self, Write as _},
     process::Command,
     thread,
@@ -43,6 +44,12 @@ fn say_ready() {
 /// The last CPU; the servers' first worker is on the first.
 fn client_cpu() -> usize {
     thread::available_parallelism().map_or(0, |count| count.get() - 1)
+}
+
+/// The kernel's release.
+fn kernel() -> Result<String> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
+    Ok(release.trim().to_owned())
 }
 
 /// How long a round may last.

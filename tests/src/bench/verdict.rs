@@ -23,6 +23,19 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    /// Of what is measured about a subject: what, its unit, the number, where it has to be, and digits behind the point.
+    pub(super) fn about<'a>(
+        subject: impl fmt::Display + 'a,
+    ) -> impl Fn(&str, &'static str, f64, Bound, usize) -> Self + 'a {
+        move |what, unit, measured, bound, decimals| Self {
+            what: format!("{subject}: {what}"),
+            unit,
+            measured,
+            bound,
+            decimals,
+        }
+    }
+
     pub(super) fn is_met(&self) -> bool {
         match self.bound {
             Bound::AtLeast(bound) => self.measured >= bound,

@@ -8,20 +8,16 @@ use rustix::{net::netdevice::name_to_index, process::Pid};
 
 use super::{
     super::{
+        link::{Link, MTU},
         own_process, say_ready,
         spent::{self, Spent},
     },
     Options, Sample,
 };
 use crate::{
-    lab::{Daemon, End, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, ROUTER_MAC, cable, machine_mac},
+    lab::{Daemon, Host, Process, ROUTER_INTERFACE},
     population::{Arrivals, Counterpart, Goal, Load, Population, Port, echo::serve, oracle},
 };
-
-/// Where the machines' addresses come from: the prefix for documentation (RFC 3849).
-const PREFIX: &str = "2001:db8:0:1::/80";
-/// Bytes behind the Ethernet header on the link.
-const MTU: u32 = 1500;
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,20 +68,14 @@ impl Server {
 
 impl Contender {
     pub(super) fn start(kind: Kind, options: &Options) -> Result<Self> {
-        let base: BaseAddress = PREFIX.parse().context("the prefix of the bench")?;
-        let (router, rack) = (Host::new("router")?, Host::new("rack")?);
-        cable(
-            End { host: &router, interface: ROUTER_INTERFACE, mac: Some(ROUTER_MAC) },
-            End { host: &rack, interface: MACHINE_INTERFACE, mac: Some(machine_mac(0)) },
-        )?;
-        router.addresses(ROUTER_INTERFACE)?;
+        let link = Link::new()?;
+        let (router, base) = (&link.router, link.base);
         let (server, counterpart) = match kind {
-            Kind::BareEcho => (start_echo(&router, &[])?, Counterpart::Echo),
-            Kind::WorkerEcho => (start_echo(&router, &["--nap"])?, Counterpart::Echo),
-            Kind::Daemon => (start_daemon(&router, base, options)?, Counterpart::Server(base)),
+            Kind::BareEcho => (start_echo(router, &[])?, Counterpart::Echo),
+            Kind::WorkerEcho => (start_echo(router, &["--nap"])?, Counterpart::Echo),
+            Kind::Daemon => (start_daemon(router, base, options)?, Counterpart::Server(base)),
         };
-        let interface = rack.index_of(MACHINE_INTERFACE)?;
-        let port = rack.run(|| Port::open(interface, MTU))?.context("cannot open the machines' rings")?;
+        let port = link.port()?;
         let population = Population::new(usize::try_from(options.machines)?, counterpart);
         Ok(Self { kind, server, port, population, base })
     }
@@ -139,7 +129,6 @@ pub(super) struct Finished {
 fn start_daemon(router: &Host, base: BaseAddress, options: &Options) -> Result<Server> {
     let prefix = base.to_string();
     let more = options.daemon_arguments();
-    router.own(base)?;
     // Each machine asks for a boot file and for DNS servers.
     let template = "http://[{{.BaseAddress}}]/mac/{{.MAC}}/boot.efi?payload={{.Payload | urlquery}}";
     let least = ["--interface", ROUTER_INTERFACE, "--base-address", &prefix];

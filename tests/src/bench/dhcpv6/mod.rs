@@ -12,7 +12,6 @@ mod sample;
 mod verdict;
 
 use std::{
-    fs,
     io::{self, Write as _},
     time::Duration,
 };
@@ -27,7 +26,7 @@ use self::{
     report::Report,
     sample::{Sample, Samples},
 };
-use super::{client_cpu, seconds};
+use super::{client_cpu, kernel, seconds};
 use crate::{
     lab::{Mode, ModeArgs},
     progress::Progress,
@@ -118,7 +117,6 @@ fn measure(options: &Options, contenders: &mut [Contender]) -> Result<Samples> {
 
 /// What is measured, where, and how.
 fn opening(options: &Options) -> Result<String> {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
     let cpus = match client_cpu() {
         0 => "client and server share the only CPU".to_owned(),
         client => format!("server on CPU 0, client on CPU {client}"),
@@ -134,7 +132,7 @@ daemon          dhcpv6macd {}
         options.machines,
         options.rounds,
         options.seconds,
-        kernel.trim(),
+        kernel()?,
         options.daemon_arguments().join(" "),
     ))
 }

@@ -47,13 +47,7 @@ pub(super) fn verdicts(samples: &Samples, memory: u64) -> Vec<Verdict> {
 }
 
 fn at_window(window: u32, echo: &Sample, daemon: &Sample) -> Vec<Verdict> {
-    let verdict = |what: &str, unit, measured, bound, decimals| Verdict {
-        what: format!("window {window}: {what}"),
-        unit,
-        measured,
-        bound,
-        decimals,
-    };
+    let verdict = Verdict::about(format!("window {window}"));
     let mut verdicts = Vec::new();
     if window == 1 {
         let answer = milliseconds(daemon.answer);

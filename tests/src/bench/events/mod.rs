@@ -8,7 +8,6 @@ mod round;
 mod verdict;
 
 use std::{
-    fs,
     io::{self, Write as _},
     time::Duration,
 };
@@ -23,7 +22,7 @@ use self::{
     report::Report,
     round::{Sample, Scene},
 };
-use super::{client_cpu, say_ready, seconds};
+use super::{client_cpu, kernel, say_ready, seconds};
 use crate::{
     lab::{Mode, ModeArgs},
     progress::Progress,
@@ -105,7 +104,6 @@ fn measure(options: &Options, scene: &mut Scene) -> Result<Vec<(Audience, Sample
 
 /// What is measured, where, and how.
 fn opening(options: &Options) -> Result<String> {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
     let cpus = match client_cpu() {
         0 => "everybody shares the only CPU".to_owned(),
         client => {
@@ -119,7 +117,7 @@ fn opening(options: &Options) -> Result<String> {
         options.pace,
         options.rounds,
         options.seconds,
-        kernel.trim(),
+        kernel()?,
     ))
 }
 

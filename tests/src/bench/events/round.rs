@@ -3,40 +3,34 @@
 use std::{collections::BTreeMap, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use dhcpv6macd::{
-    datapath::worker::{go_first, pin},
-    policy::BaseAddress,
-};
+use dhcpv6macd::datapath::worker::{go_first, pin};
 use rustix::process::setpriority_process;
 
 use super::{
     super::{
-        client_cpu, own_process,
+        client_cpu,
+        link::Link,
+        own_process,
         spent::{self, Spent},
     },
     Audience, Options,
 };
 use crate::{
-    lab::{Daemon, End, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, ROUTER_MAC, cable, machine_mac},
+    lab::{Daemon, Host, Process, ROUTER_INTERFACE},
     population::{Arrivals, Counterpart, Goal, Load, Outcome, Population, Port},
     subscribers::Heard,
 };
 
-const PREFIX: &str = "2001:db8:0:1::/80";
-/// Bytes behind the Ethernet header on the link.
-const MTU: u32 = 1500;
 /// How long subscribers may go on reading when the last machine has booted.
 const LATE: f64 = 15.0;
 /// Above everything else: the machines are the clock that is measured by.
 const MACHINES_NICE: i32 = -20;
 
-/// A router and its rack.
+/// A router, and the machines' end of its cable.
 #[derive(Debug)]
 pub(super) struct Scene {
-    router: Host,
-    _rack: Host,
+    link: Link,
     port: Port,
-    base: BaseAddress,
 }
 
 /// What came of a round.
@@ -56,25 +50,17 @@ pub(super) struct Sample {
 
 impl Scene {
     pub(super) fn new() -> Result<Self> {
-        let base: BaseAddress = PREFIX.parse().context("the prefix of the bench")?;
-        let (router, rack) = (Host::new("router")?, Host::new("rack")?);
-        cable(
-            End { host: &router, interface: ROUTER_INTERFACE, mac: Some(ROUTER_MAC) },
-            End { host: &rack, interface: MACHINE_INTERFACE, mac: Some(machine_mac(0)) },
-        )?;
-        router.addresses(ROUTER_INTERFACE)?;
-        router.own(base)?;
-        let interface = rack.index_of(MACHINE_INTERFACE)?;
-        let port = rack.run(|| Port::open(interface, MTU))?.context("cannot open the machines' rings")?;
-        Ok(Self { router, _rack: rack, port, base })
+        let link = Link::new()?;
+        let port = link.port()?;
+        Ok(Self { link, port })
     }
 
     pub(super) fn round(&mut self, options: &Options, audience: Audience) -> Result<Sample> {
-        let prefix = self.base.to_string();
+        let prefix = self.link.base.to_string();
         let least = ["--interface", ROUTER_INTERFACE, "--base-address", &prefix];
-        let daemon = Daemon::start(&self.router, &[&least[..], &options.mode().arguments()].concat())?;
+        let daemon = Daemon::start(&self.link.router, &[&least[..], &options.mode().arguments()].concat())?;
         let subscribers =
-            (audience != Audience::NOBODY).then(|| subscribers(&self.router, options, audience)).transpose()?;
+            (audience != Audience::NOBODY).then(|| subscribers(&self.link.router, options, audience)).transpose()?;
         let before = Spent::by_process(daemon.pid())?;
         let (outcome, machines) = self.boot(options)?;
         let spent = Spent::by_process(daemon.pid())?.since(before);
@@ -89,7 +75,7 @@ impl Scene {
 
     /// Every machine boots once, driven by a thread that is tied to the last CPU.
     fn boot(&mut self, options: &Options) -> Result<(Outcome, Spent)> {
-        let mut population = Population::new(options.machines(), Counterpart::Server(self.base)).in_pxe();
+        let mut population = Population::new(options.machines(), Counterpart::Server(self.link.base)).in_pxe();
         let load = Load { arrivals: Arrivals::Pace(options.pace), goal: Goal::OnceEach };
         let port = &mut self.port;
         thread::scope(|scope| {

@@ -20,13 +20,7 @@ pub(super) fn verdicts(pace: u32, medians: &[(Audience, Medians)]) -> Vec<Verdic
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 fn of(audience: Audience, pace: u32, medians: &Medians, alone: &Medians) -> Vec<Verdict> {
-    let verdict = |what: &str, unit, measured, bound, decimals| Verdict {
-        what: format!("{audience}: {what}"),
-        unit,
-        measured,
-        bound,
-        decimals,
-    };
+    let verdict = Verdict::about(audience);
     let pace = f64::from(pace) * PACE_MIN;
     let mut verdicts = vec![verdict("machines a second", "", medians.pace, Bound::AtLeast(pace), 0)];
     if audience != Audience::NOBODY {

@@ -8,7 +8,6 @@ mod records;
 mod report;
 
 use std::{
-    fs,
     io::{self, Write as _},
     thread,
     time::Duration,
@@ -23,7 +22,7 @@ use self::{
     contender::{Contender, Kind, Scene},
     report::{Report, Sample},
 };
-use super::{client_cpu, spent::Spent};
+use super::{client_cpu, kernel, spent::Spent};
 use crate::progress::Progress;
 
 /// Downloads of a file from the real daemon, beside nginx
@@ -151,7 +150,6 @@ fn round(length: u64, scene: &Scene, contender: &Contender, scenario: Scenario) 
 
 /// What is measured, where, and how.
 fn opening(options: &Options) -> Result<String> {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
     let cpus = match client_cpu() {
         0 => "clients and servers share the only CPU".to_owned(),
         client => format!("each server on CPU 0, the clients on CPU {client}"),
@@ -161,6 +159,6 @@ fn opening(options: &Options) -> Result<String> {
 Linux {}; {cpus}. Clients throw away what they load, encrypted as it is; one download of each kind was compared byte by byte before.",
         options.size,
         options.rounds,
-        kernel.trim(),
+        kernel()?,
     ))
 }

@@ -94,16 +94,10 @@ impl Report {
 
 /// The daemon beside nginx.
 fn beside(scenario: Scenario, daemon: &Medians, nginx: &Medians) -> [Verdict; 2] {
-    let verdict = |what: &str, measured, bound| Verdict {
-        what: format!("{scenario}: {what}, of nginx's"),
-        unit: "",
-        measured,
-        bound,
-        decimals: 2,
-    };
+    let verdict = Verdict::about(scenario);
     [
-        verdict("MB/s", daemon.rate / nginx.rate, Bound::AtLeast(1.0)),
-        verdict("CPU s/GB", daemon.cpu / nginx.cpu, Bound::AtMost(1.0)),
+        verdict("MB/s, of nginx's", "", daemon.rate / nginx.rate, Bound::AtLeast(1.0), 2),
+        verdict("CPU s/GB, of nginx's", "", daemon.cpu / nginx.cpu, Bound::AtMost(1.0), 2),
     ]
 }
 

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use super::{
     super::{
         account::Account,
+        link::{Link, MTU},
         own_process, say_ready,
         spent::{self, Spent},
     },
@@ -30,7 +31,7 @@ use super::{
     scenario::{BLOCK_SIZE, CLIENTS_MAX, WINDOW},
 };
 use crate::{
-    lab::{Daemon, End, Host, MACHINE_INTERFACE, Process, ROUTER_INTERFACE, ROUTER_MAC, cable, machine_mac},
+    lab::{Daemon, Host, Process, ROUTER_INTERFACE, ROUTER_MAC},
     population::{Port, mac_of},
     tftp::{
         Clients, Fault, Goal, Load, Server as Asked,
@@ -38,10 +39,6 @@ use crate::{
     },
 };
 
-/// Where the machines' addresses come from: the prefix for documentation (RFC 3849).
-const PREFIX: &str = "2001:db8:0:1::/80";
-/// Bytes behind the Ethernet header on the link.
-const MTU: u32 = 1500;
 /// The file, and how long it is.
 const NAME: &str = "file";
 const LENGTH: usize = 1 << 20;
@@ -130,21 +127,14 @@ impl Server {
 
 impl Contender {
     pub(super) fn start(kind: Kind, options: &Options) -> Result<Self> {
-        let base: BaseAddress = PREFIX.parse().context("the prefix of the bench")?;
-        let (router, rack) = (Host::new("router")?, Host::new("rack")?);
-        cable(
-            End { host: &router, interface: ROUTER_INTERFACE, mac: Some(ROUTER_MAC) },
-            End { host: &rack, interface: MACHINE_INTERFACE, mac: Some(machine_mac(0)) },
-        )?;
-        router.addresses(ROUTER_INTERFACE)?;
-        router.own(base)?;
+        let link = Link::new()?;
         let file = random(LENGTH);
         let files = directory(&file)?;
-        let server = start_server(kind, &router, base, &files, options)?;
+        let server = start_server(kind, &link.router, link.base, &files, options)?;
         let account = Account::of(server.pid())?;
-        let interface = rack.index_of(MACHINE_INTERFACE)?;
-        let port = rack.run(|| Port::open(interface, MTU))?.context("cannot open the machines' rings")?;
-        let clients = Clients::new(Asked { mac: ROUTER_MAC, base }, vec![NAME.to_owned(); CLIENTS_MAX], file);
+        let port = link.port()?;
+        let clients =
+            Clients::new(Asked { mac: ROUTER_MAC, base: link.base }, vec![NAME.to_owned(); CLIENTS_MAX], file);
         Ok(Self { kind, server, account, port, clients, _files: files })
     }
 

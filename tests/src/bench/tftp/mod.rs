@@ -12,7 +12,6 @@ mod verdict;
 
 use std::{
     collections::BTreeSet,
-    fs,
     io::{self, Write as _},
     thread,
     time::Duration,
@@ -32,7 +31,7 @@ use self::{
     sample::Samples,
     scenario::Scenario,
 };
-use super::{client_cpu, seconds};
+use super::{client_cpu, kernel, seconds};
 use crate::{
     lab::{Mode, ModeArgs},
     progress::Progress,
@@ -162,7 +161,6 @@ fn measure(options: &Options, contenders: &mut [Contender]) -> Result<Samples> {
 
 /// What is measured, where, and how.
 fn opening(options: &Options) -> Result<String> {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
     let cpus = match client_cpu() {
         0 => "clients and servers share the only CPU".to_owned(),
         client => format!("each server on CPU 0, the clients on CPU {client}"),
@@ -179,7 +177,7 @@ daemon       dhcpv6macd {}
         scenario::BLOCK_SIZE,
         options.rounds,
         options.seconds,
-        kernel.trim(),
+        kernel()?,
         options.daemon_arguments().join(" "),
     );
     for kind in options.contenders() {

@@ -28,13 +28,7 @@ pub(super) fn verdicts(samples: &Samples) -> Vec<Verdict> {
 }
 
 fn at(scenario: Scenario, daemon: &Sample, samples: &Samples) -> Vec<Verdict> {
-    let verdict = |what: &str, unit, measured, bound, decimals| Verdict {
-        what: format!("{scenario}: {what}"),
-        unit,
-        measured,
-        bound,
-        decimals,
-    };
+    let verdict = Verdict::about(scenario);
     let mut verdicts = Vec::new();
     if scenario.is_lasting() {
         verdicts.extend(beside_others(scenario, daemon, samples));
@@ -61,26 +55,20 @@ fn beside_others(scenario: Scenario, daemon: &Sample, samples: &Samples) -> Vec<
         true => ("MB/s of a whole CPU (the clients are the limit)", |sample| sample.cpu.recip()),
         false => ("MB/s", |sample| sample.rate),
     };
-    let verdict = |what, measured, bound, decimals| Verdict {
-        what: format!("{scenario}: {what}"),
-        unit: "",
-        measured,
-        bound,
-        decimals,
-    };
+    let verdict = Verdict::about(scenario);
     let peers = Kind::ALL.into_iter().filter(|kind| kind.is_peer());
     let peers: Vec<_> = peers.filter_map(|kind| samples.median(scenario, kind)).collect();
     let ring = samples.median(scenario, Kind::BareRing).map(|ring| {
         let ratio = rate(daemon) / rate(&ring);
-        verdict(format!("{what}, of the bare ring's"), ratio, Bound::AtLeast(RATIO_MIN), 2)
+        verdict(&format!("{what}, of the bare ring's"), "", ratio, Bound::AtLeast(RATIO_MIN), 2)
     });
     let fastest = peers.iter().map(rate).reduce(f64::max).map(|best| {
         let ratio = rate(daemon) / best;
-        verdict(format!("{what}, times the best peer's"), ratio, Bound::AtLeast(PEER_RATIO_MIN), 2)
+        verdict(&format!("{what}, times the best peer's"), "", ratio, Bound::AtLeast(PEER_RATIO_MIN), 2)
     });
     let thriftiest = peers.iter().map(|peer| peer.cpu).reduce(f64::min).map(|best| {
         let ratio = daemon.cpu / best;
-        verdict("CPU s/GB, of the best peer's".into(), ratio, Bound::AtMost(PEER_CPU_MAX), 3)
+        verdict("CPU s/GB, of the best peer's", "", ratio, Bound::AtMost(PEER_CPU_MAX), 3)
     });
     [ring, fastest, thriftiest].into_iter().flatten().collect()
 }
