@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, open, openat2},
+    fs::{Mode, OFlags, ResolveFlags, fcntl_setfl, open, openat2},
     io::Errno,
 };
 
@@ -20,6 +20,15 @@ const TRIES: usize = 100;
 /// An open directory: what its path names later is nothing to it.
 #[derive(Debug)]
 pub struct Tree(OwnedFd);
+
+/// How a file is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Where the kernel knows the way without a disk: else it is [denied](TreeError::Denied) with [`io::ErrorKind::WouldBlock`].
+    Cached,
+    /// For as long as that takes.
+    Patient,
+}
 
 /// Why there is no file to be had.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +58,7 @@ impl Tree {
     ///
     /// Why there is none.
     pub fn file(&self, mac: MacAddr, name: &str) -> Result<File, TreeError> {
-        self.own_or(mac, name, name)
+        self.own_or(mac, name, name, Search::Patient)
     }
 
     /// Opens a file for a machine, likewise: `<mac>/<name>`, or else `default/<name>`.
@@ -57,39 +66,47 @@ impl Tree {
     /// # Errors
     ///
     /// Why there is none.
-    pub fn netboot_file(&self, mac: MacAddr, name: &str) -> Result<File, TreeError> {
-        self.own_or(mac, name, &format!("default/{name}"))
+    pub fn netboot_file(&self, mac: MacAddr, name: &str, search: Search) -> Result<File, TreeError> {
+        self.own_or(mac, name, &format!("default/{name}"), search)
     }
 
-    fn own_or(&self, mac: MacAddr, name: &str, shared: &str) -> Result<File, TreeError> {
+    fn own_or(&self, mac: MacAddr, name: &str, shared: &str, search: Search) -> Result<File, TreeError> {
         // Also what climbs: `..` begins with a dot.
         if name.split('/').any(|part| part.starts_with('.')) {
             return Err(TreeError::Missing);
         }
-        match self.regular(&format!("{mac}/{name}")) {
-            Err(TreeError::Missing) => self.regular(shared),
+        match self.regular(&format!("{mac}/{name}"), search) {
+            Err(TreeError::Missing) => self.regular(shared, search),
             found => found,
         }
     }
 
-    fn regular(&self, path: &str) -> Result<File, TreeError> {
+    fn regular(&self, path: &str, search: Search) -> Result<File, TreeError> {
         let irregular = || TreeError::Denied(io::Error::other("not a regular file"));
-        let file = File::from(self.beneath(path).map_err(|error| match error {
+        let file = File::from(self.beneath(path, search).map_err(|error| match error {
             Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::NAMETOOLONG => TreeError::Missing,
             // A socket.
             Errno::NXIO => irregular(),
             error => TreeError::Denied(error.into()),
         })?);
-        if file.metadata().map_err(TreeError::Denied)?.is_file() { Ok(file) } else { Err(irregular()) }
+        if !file.metadata().map_err(TreeError::Denied)?.is_file() {
+            return Err(irregular());
+        }
+        // To be served is not to be read: nobody looks up at each page when that was last. Who may not say so serves it all the same.
+        fcntl_setfl(&file, OFlags::NOATIME).ok();
+        Ok(file)
     }
 
-    fn beneath(&self, path: &str) -> Result<OwnedFd, Errno> {
+    fn beneath(&self, path: &str, search: Search) -> Result<OwnedFd, Errno> {
         // A FIFO would hold up its reader until somebody writes.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let open = |_| openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve);
+        let open = |resolve| openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve);
+        if search == Search::Cached {
+            return open(resolve | ResolveFlags::CACHED);
+        }
         // While something is renamed, wherever, the kernel cannot tell where the `..` of a symbolic link leads (`openat2(2)`).
-        let mut tries = (0..TRIES).map(open).skip_while(|opened| matches!(opened, Err(Errno::AGAIN)));
+        let mut tries = (0..TRIES).map(|_| open(resolve)).skip_while(|opened| matches!(opened, Err(Errno::AGAIN)));
         tries.next().unwrap_or(Err(Errno::AGAIN))
     }
 }

@@ -24,7 +24,9 @@ sockopt_impl!(
 
 /// A connection that is over (`TCP_CLOSE`): nothing more arrives.
 const CLOSED: u8 = 7;
-/// How soon it is looked again, and how late at most. The kernel wakes nobody when the last byte is acknowledged.
+/// How long it is looked at every turn: what has not far to go arrives meanwhile.
+const NEAR: Duration = Duration::from_micros(100);
+/// How soon it is looked again after that, and how late at most. The kernel wakes nobody when the last byte is acknowledged.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
 /// Counts what was written to a connection, and what of that was not acknowledged.
@@ -84,8 +86,13 @@ impl Arrival {
                 self.alarm = None;
                 return Poll::Ready(Ok(()));
             }
+            let since = self.wrote.elapsed();
+            if since < NEAR {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             // Nobody waits much longer than it takes.
-            let pause = (self.wrote.elapsed() / 8).clamp(PAUSES.0, PAUSES.1);
+            let pause = (since / 8).clamp(PAUSES.0, PAUSES.1);
             ready!(self.alarm.get_or_insert_with(|| Box::pin(sleep(pause))).as_mut().poll(context));
             self.alarm = None;
         }

@@ -169,8 +169,8 @@ impl Reader {
     }
 
     fn take(&mut self, bytes: Bytes) -> io::Result<Bytes> {
-        self.transfer.check(bytes.len())?;
-        self.transfer.advance(bytes.len());
+        self.transfer.check()?;
+        self.transfer.advance(bytes.len())?;
         // What becomes of it, TLS does not tell.
         self.transfer.arrive(0);
         self.mover.iter().for_each(Mover::moves);

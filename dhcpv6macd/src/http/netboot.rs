@@ -44,7 +44,7 @@ use super::{
 };
 use crate::{
     event::Protocol,
-    tree::{Tree, TreeError},
+    tree::{Search, Tree, TreeError},
     wire::MacAddr,
 };
 
@@ -204,18 +204,22 @@ impl Netboot {
         }
         let place = timeout(OPEN_PATIENCE, Arc::clone(&self.files).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(Answer::Busy) };
-        // A disk may take its time.
-        let (netboot, looked_for) = (Arc::clone(self), path.clone());
-        let found = spawn_blocking(move || netboot.find(&looked_for, place)).await;
-        let found = found.unwrap_or(Err(Answer::Failed))?;
+        let found = self.find(&path, place).await?;
         self.send(way, method, path, fields, found).map_err(|_| Answer::Failed)
     }
 
-    fn find(&self, path: &Path, place: OwnedSemaphorePermit) -> Result<Found, Answer> {
-        let found = self.tree.load().netboot_file(path.mac, &path.file).and_then(|file| {
-            let representation = Representation::of(&file).map_err(TreeError::Denied)?;
-            Ok(Found { file, representation, place })
-        });
+    /// On another thread where that takes a disk.
+    async fn find(self: &Arc<Self>, path: &Path, place: OwnedSemaphorePermit) -> Result<Found, Answer> {
+        let (found, place) = match self.look_for(path, Search::Cached) {
+            Err(TreeError::Denied(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                let (netboot, path) = (Arc::clone(self), path.clone());
+                // The place is taken until that is over, whether anybody waits for it or not.
+                let found = spawn_blocking(move || (netboot.look_for(&path, Search::Patient), place)).await;
+                found.map_err(|_| Answer::Failed)?
+            }
+            found => (found, place),
+        };
+        let found = found.map(|(file, representation)| Found { file, representation, place });
         found.map_err(|error| match error {
             TreeError::Missing => Answer::Missing,
             TreeError::Denied(error) => {
@@ -225,6 +229,12 @@ impl Netboot {
                 if is_denied { Answer::Denied } else { Answer::Failed }
             }
         })
+    }
+
+    fn look_for(&self, path: &Path, search: Search) -> Result<(File, Representation), TreeError> {
+        let file = self.tree.load().netboot_file(path.mac, &path.file, search)?;
+        let representation = Representation::of(&file).map_err(TreeError::Denied)?;
+        Ok((file, representation))
     }
 
     /// Answers with a file, or with why it is not sent.

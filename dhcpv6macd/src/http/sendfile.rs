@@ -25,7 +25,7 @@ use rustix::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
-    task::{JoinHandle, spawn_blocking},
+    task::{JoinHandle, coop::poll_proceed, spawn_blocking},
     time::Instant,
 };
 
@@ -34,9 +34,13 @@ use super::{arrival::Arrival, transfer::Transfer};
 /// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
 /// full costs nobody a wake-up.
 const PIECE: usize = 2 << 20;
-/// Bytes at the end of a file that are copied, so that there is something to send while the others arrive.
-const COPIED: u64 = 64 << 10;
-/// Those among them that are held back.
+/// What a task may do before others have their turn (`tokio::task::coop`, "budget").
+const TURN: usize = 128;
+/// Bytes that are brought into memory at a time.
+const FETCHED: u64 = 8 << 20;
+/// What is no longer is copied as a whole.
+const COPIED_MAX: u64 = 64 << 10;
+/// Bytes at the end of what is longer that are copied, and held back.
 const HELD: u64 = 16 << 10;
 /// What stands for a file's bytes.
 static STAND: [u8; PIECE] = [0; PIECE];
@@ -79,38 +83,31 @@ struct Sending {
     transfer: Transfer,
     /// Up to here the file is in memory.
     fetched: u64,
-    /// From here on it is copied.
+    /// From here on it is copied, when everything before has arrived.
     copied: u64,
-    /// From here on it is held back. What is copied as a whole is not.
-    held: u64,
 }
 
 /// How the next bytes of a file are sent.
 enum Next {
     /// So many, by reference.
     Referred(u64),
-    /// So many, copied.
-    Copied(u64),
     /// So many, copied, when no more than these are outstanding.
-    Held(u64, u64),
+    Copied(u64, u64),
 }
 
 impl Sending {
     fn new(transfer: Transfer) -> Self {
         let left = transfer.left();
-        let copied = left.end.saturating_sub(COPIED).max(left.start);
-        let held = if copied == left.start { left.end } else { left.end - HELD };
-        Self { fetched: left.start, copied, held, transfer }
+        let copied = if left.end - left.start > COPIED_MAX { left.end - HELD } else { left.start };
+        Self { fetched: left.start, copied, transfer }
     }
 
     fn next(&self) -> Next {
         let left = self.transfer.left();
         if left.start < self.copied {
             Next::Referred(self.copied - left.start)
-        } else if left.start < self.held {
-            Next::Copied(self.held - left.start)
         } else {
-            Next::Held(left.end - left.start, left.start - self.copied)
+            Next::Copied(left.end - left.start, left.start - self.copied)
         }
     }
 }
@@ -141,8 +138,6 @@ pub struct FileStream {
     outgoing: Outgoing,
     /// A thread that waits for a disk.
     fetching: Option<JoinHandle<io::Result<()>>>,
-    /// Bytes that were sent in this turn.
-    sent: usize,
     /// Do only full segments leave? The kernel takes a file by pieces that are not quite one, and an acknowledgement in between would have the
     /// rest of each sent by itself (`tcp(7)`, `TCP_CORK`).
     is_corked: bool,
@@ -157,7 +152,7 @@ impl FileStream {
     /// Where the kernel does not tell of it.
     pub fn new(stream: TcpStream, outgoing: Outgoing) -> io::Result<Self> {
         let arrival = Arrival::new(&stream)?;
-        Ok(Self { stream, outgoing, fetching: None, sent: 0, is_corked: false, arrival })
+        Ok(Self { stream, outgoing, fetching: None, is_corked: false, arrival })
     }
 
     /// When something was last seen to have arrived.
@@ -168,25 +163,30 @@ impl FileStream {
 
     /// So many bytes of the file at most.
     fn poll_send_file(&mut self, context: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(context));
         let outgoing = self.outgoing.clone();
         let mut place = outgoing.lock();
         let sending = place.as_mut().ok_or_else(|| io::Error::other("no file to send"))?;
         ready!(poll_fetch(sending, &mut self.fetching, context))?;
         let next = sending.next();
         let transfer = &mut sending.transfer;
-        let sent = match next {
-            Next::Referred(left) => ready!(self.poll_refer(context, transfer, most(left, count))),
-            Next::Copied(left) => ready!(self.poll_copy(context, transfer, most(left, count))),
-            Next::Held(left, outstanding) => {
+        let (sent, count) = match next {
+            Next::Referred(left) => {
+                let count = most(left, count);
+                (ready!(self.poll_refer(context, transfer, count))?, count)
+            }
+            Next::Copied(left, outstanding) => {
                 self.cork(false)?;
                 ready!(self.poll_arrival(context, transfer, outstanding))?;
-                ready!(self.poll_copy(context, transfer, most(left, count)))
+                let count = most(left, count);
+                (ready!(self.poll_copy(context, transfer, count))?, count)
             }
-        }?;
-        self.sent += sent;
-        transfer.advance(sent);
+        };
+        // Whose buffer is full has had its turn: when the others have had theirs, there is room again.
+        spend(context, if sent < count { PIECE } else { sent });
+        self.arrival.add(sent);
+        transfer.advance(sent)?;
         if transfer.is_due() {
+            transfer.check()?;
             self.arrival.look(&self.stream)?;
             transfer.arrive(self.arrival.outstanding());
         }
@@ -199,19 +199,10 @@ impl FileStream {
         Poll::Ready(Ok(sent))
     }
 
-    fn poll_refer(
-        &mut self,
-        context: &mut Context<'_>,
-        transfer: &mut Transfer,
-        count: usize,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_refer(&mut self, context: &mut Context<'_>, transfer: &Transfer, count: usize) -> Poll<io::Result<usize>> {
         self.cork(true)?;
-        let (file, mut at) = (Arc::clone(transfer.file()), transfer.left().start);
-        let stream = &self.stream;
-        let sent = ready!(poll_send(stream, context, || sendfile(stream, &file, Some(&mut at), count)))?;
-        self.arrival.add(sent);
-        transfer.check(sent)?;
-        Poll::Ready(Ok(sent))
+        let (stream, file, mut at) = (&self.stream, transfer.file(), transfer.left().start);
+        poll_send(stream, context, || sendfile(stream, file, Some(&mut at), count))
     }
 
     fn poll_copy(
@@ -224,12 +215,10 @@ impl FileStream {
         let mut bytes = vec![0; count];
         let read = pread(&**transfer.file(), &mut bytes[..], transfer.left().start);
         let read = read.map_err(|error| transfer.fail(error.into()))?;
-        transfer.check(read)?;
+        transfer.check()?;
         bytes.truncate(read);
         let stream = &self.stream;
-        let sent = ready!(poll_send(stream, context, || send(stream, &bytes, SendFlags::NOSIGNAL)))?;
-        self.arrival.add(sent);
-        Poll::Ready(Ok(sent))
+        poll_send(stream, context, || send(stream, &bytes, SendFlags::NOSIGNAL))
     }
 
     /// Waits until no more than so much of what was sent is outstanding.
@@ -242,16 +231,6 @@ impl FileStream {
         let polled = self.arrival.poll(&self.stream, context, outstanding);
         transfer.arrive(self.arrival.outstanding());
         polled
-    }
-
-    /// Not yet, where this connection has had its turn.
-    fn poll_turn(&mut self, context: &Context<'_>) -> Poll<()> {
-        if self.sent < PIECE {
-            return Poll::Ready(());
-        }
-        self.sent = 0;
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 
     fn cork(&mut self, is_corked: bool) -> io::Result<()> {
@@ -294,6 +273,16 @@ fn most(left: u64, count: usize) -> usize {
     usize::try_from(left).map_or(count, |left| left.min(count))
 }
 
+/// Spends of what tokio lets a task do in a turn: all of it for a [piece](PIECE), however often hyper asks in one.
+fn spend(context: &mut Context<'_>, count: usize) {
+    for _ in 0..count.div_ceil(PIECE / TURN) {
+        match poll_proceed(context) {
+            Poll::Ready(part) => part.made_progress(),
+            Poll::Pending => break,
+        }
+    }
+}
+
 fn poll_send(
     stream: &TcpStream,
     context: &mut Context<'_>,
@@ -318,7 +307,7 @@ fn poll_fetch(
     if left.start < sending.fetched {
         return Poll::Ready(Ok(()));
     }
-    let end = left.end.min(left.start.saturating_add(PIECE as u64));
+    let end = left.end.min(left.start.saturating_add(FETCHED));
     if fetching.is_none() {
         let file = Arc::clone(sending.transfer.file());
         // A file system that cannot tell is taken as it comes.

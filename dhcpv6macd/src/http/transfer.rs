@@ -93,6 +93,8 @@ pub struct Transfer {
     left: Range<u64>,
     /// The place up to which it has arrived.
     arrived: u64,
+    /// The place where it was looked what has arrived, and when.
+    looked: (u64, Instant),
     /// What was told last, and when.
     told: (u64, Instant),
     failure: Failure,
@@ -113,7 +115,18 @@ impl Transfer {
         let file = Arc::new(file);
         let (arrived, told) = (part.start, (part.start, observation.begun));
         let failure = Failure::Disconnected;
-        Self { file, _place: place, representation, left: part, arrived, told, failure, observation, observe }
+        Self {
+            file,
+            _place: place,
+            representation,
+            left: part,
+            arrived,
+            looked: told,
+            told,
+            failure,
+            observation,
+            observe,
+        }
     }
 
     /// The file.
@@ -128,33 +141,37 @@ impl Transfer {
         self.left.clone()
     }
 
-    /// So many bytes were read.
+    /// So many more bytes were read.
     ///
     /// # Errors
     ///
-    /// Where the file is no longer what it was: there was nothing where something should be, or it was written to.
-    pub fn check(&mut self, count: usize) -> io::Result<()> {
-        let now = Representation::of(&self.file).map_err(|error| self.fail(error))?;
-        if count == 0 || now != self.representation {
-            self.failure = Failure::Changed;
-            return Err(io::Error::other(Failure::Changed));
+    /// Where there was nothing, and something should be: the file is shorter than it was.
+    pub fn advance(&mut self, count: usize) -> io::Result<()> {
+        if count == 0 {
+            return Err(self.changed());
         }
+        self.left.start = self.left.end.min(self.left.start.saturating_add(count as u64));
         Ok(())
     }
 
-    /// So many more are on their way.
-    pub fn advance(&mut self, count: usize) {
-        self.left.start = self.left.end.min(self.left.start.saturating_add(count as u64));
+    /// Looks whether all that was read is what it should be.
+    ///
+    /// # Errors
+    ///
+    /// Where the file was written to.
+    pub fn check(&mut self) -> io::Result<()> {
+        let now = Representation::of(&self.file).map_err(|error| self.fail(error))?;
+        if now == self.representation { Ok(()) } else { Err(self.changed()) }
     }
 
-    /// Would it be told, had everything arrived that is on its way?
-    #[must_use]
-    pub fn is_due(&self) -> bool {
-        self.is_news(self.left.start, Instant::now())
-    }
-
-    fn is_news(&self, arrived: u64, now: Instant) -> bool {
-        arrived / MARK > self.told.0 / MARK || now.saturating_duration_since(self.told.1) >= TELL_AGAIN
+    /// Is it time to look what has arrived? It is at each mark, and now and then.
+    pub fn is_due(&mut self) -> bool {
+        let (sent, now) = (self.left.start, Instant::now());
+        let is_due = is_news(sent, now, self.looked);
+        if is_due {
+            self.looked = (sent, now);
+        }
+        is_due
     }
 
     /// All that is on its way has arrived, but for so many bytes.
@@ -164,7 +181,7 @@ impl Transfer {
             return;
         }
         self.arrived = arrived;
-        if self.is_news(arrived, now) {
+        if is_news(arrived, now, self.told) {
             self.told = (arrived, now);
             self.tell(Happening::Sending { sent: arrived });
         }
@@ -176,9 +193,19 @@ impl Transfer {
         error
     }
 
+    fn changed(&mut self) -> io::Error {
+        self.failure = Failure::Changed;
+        io::Error::other(Failure::Changed)
+    }
+
     fn tell(&self, happening: Happening) {
         self.observe.observe(Observation { happening, ..self.observation.clone() });
     }
+}
+
+/// Was a mark passed since, or is that long ago?
+fn is_news(place: u64, now: Instant, (last, then): (u64, Instant)) -> bool {
+    place / MARK > last / MARK || now.saturating_duration_since(then) >= TELL_AGAIN
 }
 
 impl Drop for Transfer {

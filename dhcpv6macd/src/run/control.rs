@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// How long an observation waits at most: no worker has to wake anybody, and the queue holds what a hall of machines does meanwhile.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(25);
 /// How long an event waits at most: nobody notices, and what many hear at once costs a write for each.
 const PUBLISH: Duration = Duration::from_millis(50);
 /// How often it is looked who stands still.

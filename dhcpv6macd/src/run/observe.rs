@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Observations on their way: more than all workers make between two looks at them, when every machine of a room is news at once.
-const QUEUE: usize = 8192;
+const QUEUE: usize = 16_384;
 
 /// Places where a worker remembers what it has told of machines: half a MiB, which is near the processor.
 const PLACES: usize = 1 << 16;
