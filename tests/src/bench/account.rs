@@ -3,7 +3,7 @@
 use std::{fs, io, path::PathBuf, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
-use rustix::process::Pid;
+use rustix::{io::Errno, process::Pid};
 
 /// How often it is tried to remove a group whose processes are just ending.
 const REMOVAL_TRIES: u32 = 100;
@@ -17,15 +17,32 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// A group for a process, and for all that it will start.
+    /// A group for a process, whom it has started, and all that they will start.
     pub(super) fn of(pid: Pid) -> Result<Self> {
         let pid = pid.as_raw_nonzero();
         let directory = mounted()?.join(format!("dhcpv6macd-bench-{pid}"));
         fs::create_dir(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let account = Self { directory };
-        let file = account.directory.join("cgroup.procs");
-        fs::write(&file, pid.to_string()).with_context(|| format!("cannot write to {}", file.display()))?;
+        account.enter(&pid.to_string())?;
         Ok(account)
+    }
+
+    /// Takes a process in, and whom it has started by now. Whom it will start is in its group.
+    fn enter(&self, pid: &str) -> Result<()> {
+        let file = self.directory.join("cgroup.procs");
+        match fs::write(&file, pid) {
+            // It has ended.
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => return Ok(()),
+            written => written.with_context(|| format!("cannot write to {}", file.display()))?,
+        }
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        match fs::read_to_string(&children) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            read => {
+                let read = read.with_context(|| format!("cannot read {children}"))?;
+                read.split_whitespace().try_for_each(|child| self.enter(child))
+            }
+        }
     }
 
     /// CPU time since the group was made.
@@ -70,12 +87,13 @@ mod tests {
 
     #[test]
     fn a_child_that_has_ended_is_paid_for() {
-        let work = "sleep 0.2; (timeout 0.2 sh -c 'while :; do :; done'); sleep 60";
+        let work = "(timeout 1 sh -c 'while :; do :; done'); sleep 60";
         let mut process = Command::new("sh").args(["-c", work]).spawn().unwrap();
+        // It has a child by then.
+        thread::sleep(Duration::from_millis(100));
         let account = Account::of(Pid::from_child(&process)).unwrap();
-        while account.executed().unwrap() < Duration::from_millis(50) {
-            thread::sleep(REMOVAL_PAUSE);
-        }
+        thread::sleep(Duration::from_millis(1500));
+        assert!(account.executed().unwrap() > Duration::from_millis(50));
         let directory = account.directory.clone();
         drop(account);
         assert!(!directory.exists());

@@ -37,6 +37,8 @@ const POLL: Duration = Duration::from_millis(10);
 const CHECK_LIMIT: Duration = Duration::from_secs(60);
 /// Connections from one address: a server may bound them.
 const OF_ADDRESS: u32 = 32;
+/// Of a namespace (`Documentation/networking/ip-sysctl.rst`).
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 const NGINX: &str = "debian/usr/sbin/nginx";
 
 /// Who is measured.
@@ -44,10 +46,12 @@ const NGINX: &str = "debian/usr/sbin/nginx";
 pub(super) enum Kind {
     Daemon,
     Nginx,
+    /// Alike in everything: by what the two differ, nothing is told of the daemon.
+    NginxAgain,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 2] = [Self::Daemon, Self::Nginx];
+    pub(super) const ALL: [Self; 3] = [Self::Daemon, Self::Nginx, Self::NginxAgain];
 
     const fn port(self, is_encrypted: bool) -> u16 {
         match (self, is_encrypted) {
@@ -55,6 +59,8 @@ impl Kind {
             (Self::Daemon, true) => 443,
             (Self::Nginx, false) => 8080,
             (Self::Nginx, true) => 8443,
+            (Self::NginxAgain, false) => 8081,
+            (Self::NginxAgain, true) => 8444,
         }
     }
 }
@@ -64,6 +70,7 @@ impl fmt::Display for Kind {
         formatter.pad(match self {
             Self::Daemon => "daemon",
             Self::Nginx => "nginx",
+            Self::NginxAgain => "nginx again",
         })
     }
 }
@@ -79,12 +86,14 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn new(length: u64) -> Result<Self> {
+    pub(super) fn new(length: u64, congestion_control: &str) -> Result<Self> {
         let (host, rack) = (Host::new("router")?, Host::new("rack")?);
         cable(
             End { host: &host, interface: ROUTER_INTERFACE, mac: None },
             End { host: &rack, interface: MACHINE_INTERFACE, mac: None },
         )?;
+        host.run(|| fs::write(CONGESTION_CONTROL, congestion_control))?
+            .with_context(|| format!("{congestion_control} is none of this kernel's that may be used here"))?;
         host.addresses(ROUTER_INTERFACE)?;
         host.own(BASE.parse().context("the prefix of the bench")?)?;
         for number in 0..256 / OF_ADDRESS {
@@ -213,7 +222,7 @@ impl Contender {
     pub(super) fn start(kind: Kind, scene: &Scene) -> Result<Self> {
         let server = match kind {
             Kind::Daemon => Server::Daemon(daemon(scene)?),
-            Kind::Nginx => Server::Nginx(nginx(scene)?),
+            Kind::Nginx | Kind::NginxAgain => Server::Nginx(nginx(scene, kind)?),
         };
         let account = Account::of(server.pid())?;
         let contender = Self { kind, server, account };
@@ -261,27 +270,29 @@ fn daemon(scene: &Scene) -> Result<Daemon> {
 }
 
 /// One process on its CPU, with sendfile, and nothing logged.
-fn nginx(scene: &Scene) -> Result<Process> {
-    let directory = scene.files.path().display();
-    let (plain, encrypted) = (Kind::Nginx.port(false), Kind::Nginx.port(true));
+fn nginx(scene: &Scene, kind: Kind) -> Result<Process> {
+    let directory = scene.path(&kind.to_string());
+    fs::create_dir(&directory)?;
+    let (directory, files) = (directory.display(), scene.files.path().display());
+    let (plain, encrypted) = (kind.port(false), kind.port(true));
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary = temporary.map(|kind| format!("{kind}_temp_path {directory}/nginx-{kind};")).join(" ");
+    let temporary = temporary.map(|kind| format!("{kind}_temp_path '{directory}/{kind}';")).join(" ");
     let configuration = format!(
-        "daemon off; user root; worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;
+        "daemon off; user root; worker_processes 1; pid '{directory}/pid'; error_log stderr error;
 events {{ worker_connections 4096; }}
 http {{
     {temporary}
     access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream;
     ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
-    ssl_certificate {directory}/boot.pem; ssl_certificate_key {directory}/boot.key;
+    ssl_certificate {files}/boot.pem; ssl_certificate_key {files}/boot.key;
     server {{
         listen [::]:{plain}; listen [::]:{encrypted} ssl;
-        location /mac/ {{ alias {directory}/; }}
+        location /mac/ {{ alias {files}/; }}
     }}
 }}
 "
     );
-    let file = scene.path("nginx.conf");
+    let file = format!("{directory}/nginx.conf");
     fs::write(&file, configuration)?;
     let program = target().join("tools").join(NGINX);
     ensure!(program.is_file(), "there is no {}: `cargo xtask bench http` fetches it", program.display());

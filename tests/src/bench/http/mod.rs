@@ -28,12 +28,15 @@ use crate::progress::Progress;
 /// Downloads of a file from the real daemon, beside nginx
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Rounds of each contender in each scenario; medians are shown
+    /// Rounds of each contender with 256 downloads, and four times as many with 16, which are shorter; medians are shown
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// How long the file is, MiB
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: u32,
+    /// Congestion control of all connections. BBR paces each by what it believes of it: rounds differ by chance then
+    #[arg(long, default_value = "reno")]
+    congestion_control: String,
     /// Which scenarios; all when not given
     #[arg(long, value_enum, value_delimiter = ',')]
     scenarios: Vec<Scenario>,
@@ -46,6 +49,10 @@ impl Options {
     fn scenarios(&self) -> Vec<Scenario> {
         let all = Scenario::ALL.into_iter();
         all.filter(|scenario| self.scenarios.is_empty() || self.scenarios.contains(scenario)).collect()
+    }
+
+    fn rounds(&self, scenario: Scenario) -> u32 {
+        self.rounds * if scenario.downloads() < 256 { 4 } else { 1 }
     }
 
     fn length(&self) -> u64 {
@@ -90,7 +97,7 @@ impl std::fmt::Display for Scenario {
 ///
 /// Without root's rights, where a contender does not start, or where anybody was given a wrong byte.
 pub fn run(options: &Options) -> Result<bool> {
-    let scene = Scene::new(options.length())?;
+    let scene = Scene::new(options.length(), &options.congestion_control)?;
     let contenders = start(&scene)?;
     writeln!(io::stdout(), "{}", opening(options)?)?;
     pin(client_cpu()).context("cannot tie the clients to a CPU")?;
@@ -118,11 +125,11 @@ fn start(scene: &Scene) -> Result<Vec<Contender>> {
 /// All rounds of all scenarios, the contenders in turns.
 fn measure(options: &Options, scene: &Scene, contenders: &[Contender]) -> Result<Vec<(Scenario, Kind, Sample)>> {
     let scenarios = options.scenarios();
-    let rounds = scenarios.len() as u64 * u64::from(options.rounds) * contenders.len() as u64;
-    let mut progress = Progress::new("measuring".into(), rounds, "rounds");
+    let rounds: u32 = scenarios.iter().map(|scenario| options.rounds(*scenario)).sum();
+    let mut progress = Progress::new("measuring".into(), u64::from(rounds) * contenders.len() as u64, "rounds");
     let (mut samples, mut elapsed, mut done) = (Vec::new(), Duration::ZERO, 0);
     for scenario in scenarios {
-        for _ in 0..options.rounds {
+        for _ in 0..options.rounds(scenario) {
             for contender in contenders {
                 progress.show(done);
                 let sample = round(options.length(), scene, contender, scenario)?;
@@ -155,10 +162,11 @@ fn opening(options: &Options) -> Result<String> {
         client => format!("each server on CPU 0, the clients on CPU {client}"),
     };
     Ok(format!(
-        "Downloads of a file of {} MiB over loopback, all at once. {} rounds of each contender, in turns; medians.
-Linux {}; {cpus}. Clients throw away what they load, encrypted as it is; one download of each kind was compared byte by byte before.",
+        "Downloads of a file of {} MiB over loopback, all at once. {} rounds of each contender with 256 downloads and four times as many with 16, in turns; medians.
+Linux {}, TCP with {}; {cpus}. Clients throw away what they load, encrypted as it is; one download of each kind was compared byte by byte before.",
         options.size,
         options.rounds,
         kernel()?,
+        options.congestion_control,
     ))
 }

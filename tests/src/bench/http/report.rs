@@ -61,10 +61,11 @@ impl Report {
     }
 
     fn verdicts(&self) -> Vec<Verdict> {
-        let of =
-            |scenario| Some((scenario, self.medians(scenario, Kind::Daemon)?, self.medians(scenario, Kind::Nginx)?));
-        let compared = Scenario::ALL.into_iter().filter_map(of);
-        compared.flat_map(|(scenario, daemon, nginx)| beside(scenario, &daemon, &nginx)).collect()
+        let compare = |scenario| {
+            let [daemon, nginx, again] = Kind::ALL.map(|kind| self.medians(scenario, kind));
+            Some(beside(scenario, &daemon?, &nginx?, &again?))
+        };
+        Scenario::ALL.into_iter().filter_map(compare).flatten().collect()
     }
 
     /// Is every threshold met?
@@ -92,12 +93,17 @@ impl Report {
     }
 }
 
-/// The daemon beside nginx.
-fn beside(scenario: Scenario, daemon: &Medians, nginx: &Medians) -> [Verdict; 2] {
+/// The daemon beside nginx: no worse than one nginx is beside the other.
+fn beside(scenario: Scenario, daemon: &Medians, nginx: &Medians, again: &Medians) -> [Verdict; 2] {
     let verdict = Verdict::about(scenario);
+    let compare = |what, of: fn(&Medians) -> f64, bound: fn(f64, f64) -> Bound| {
+        let (less, more) = (of(nginx).min(of(again)), of(nginx).max(of(again)));
+        let middle = f64::midpoint(less, more);
+        verdict(what, "", of(daemon) / middle, bound(less / middle, more / middle), 3)
+    };
     [
-        verdict("MB/s, of nginx's", "", daemon.rate / nginx.rate, Bound::AtLeast(1.0), 2),
-        verdict("CPU s/GB, of nginx's", "", daemon.cpu / nginx.cpu, Bound::AtMost(1.0), 2),
+        compare("MB/s, of nginx's", |medians| medians.rate, |less, _| Bound::AtLeast(less)),
+        compare("CPU s/GB, of nginx's", |medians| medians.cpu, |_, more| Bound::AtMost(more)),
     ]
 }
 
@@ -108,7 +114,8 @@ const WAITED_MAX: f64 = 0.05;
 const LEGEND: &str = "\
 CPU s/GB     CPU time of the server with all its threads and children, interrupts that fell into it included
 server       the part of the time that the server was on its CPU
-clients      the same of the clients: near 100 %, they are the limit, and CPU s/GB is what tells";
+clients      the same of the clients: near 100 %, they are the limit, and CPU s/GB is what tells
+nginx again  another nginx, alike in everything: the daemon is compared with what lies between the two, and may be no worse than the worse of them";
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
