@@ -127,8 +127,9 @@ impl Servers {
             // Why not, the responder has counted.
             let answered = self.responder.answer(datagram, site, buffer).ok()?;
             let observation = answered.reply.observation();
-            self.files.note(observation.mac, answered.reply.architectures());
-            self.observer.tell(&observation, now);
+            if self.observer.tell(&observation, now) {
+                self.files.note(observation.mac, answered.reply.architectures());
+            }
             self.answered.dhcpv6 += 1;
             Some(answered.length)
         });

@@ -123,13 +123,13 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Tells what is news, without waiting: what finds the queue full is dropped and counted.
-    pub(super) fn tell(&mut self, seen: &Observation<'_>, now: Instant) {
-        if self.is_news(seen, now)
-            && let Some(message) = SeenMessage::new(seen)
-        {
+    /// Tells what is news, without waiting: what finds the queue full is dropped and counted. Returns whether it was news.
+    pub(super) fn tell(&mut self, seen: &Observation<'_>, now: Instant) -> bool {
+        let is_news = self.is_news(seen, now);
+        if is_news && let Some(message) = SeenMessage::new(seen) {
             self.push(Sighting { at: now, seen: Seen::Message(message) });
         }
+        is_news
     }
 
     /// Tells of a transfer, likewise. All of that is news.
