@@ -56,6 +56,8 @@ impl Validators {
         if fields.contains_key(IF_MATCH) {
             return !self.is_listed(fields, &IF_MATCH, Comparison::Strong);
         }
+        // Of what has no date nobody can say that it is the same. (Section 13.1.4 would have the field ignored: then a part of another file is
+        // sent for one of this.)
         date(fields, &IF_UNMODIFIED_SINCE).is_some_and(|since| self.modified.is_none_or(|modified| modified > since))
     }
 

@@ -69,13 +69,13 @@ impl StallLimits {
 
     /// Why a machine stands still for too long, in words, if it does.
     pub(super) fn reason(&self, standstill: &Standstill<'_>) -> Option<String> {
-        let (limit, words) = self.awaited(standstill)?;
-        (standstill.for_so_long >= limit).then(|| format!("{words} for {}", in_words(limit)))
+        let (limit, awaited) = self.awaited(standstill)?;
+        (standstill.for_so_long >= limit).then(|| format!("{} for {}", awaited.words(standstill), in_words(limit)))
     }
 
-    fn awaited(&self, standstill: &Standstill<'_>) -> Option<(Duration, String)> {
+    fn awaited(&self, standstill: &Standstill<'_>) -> Option<(Duration, Awaited)> {
         let step = standstill.step;
-        let next = |words: &str| Some((self.of(step), words.to_owned()));
+        let next = |words| Some((self.of(step), Awaited::Next(words)));
         match (step, standstill.answer) {
             // Nothing is known of a machine that has no more to do.
             (Step::Init | Step::OsInit, _) => None,
@@ -83,25 +83,26 @@ impl StallLimits {
             (Step::FirmwareInit, None) => self.after(Answer::Offer, step),
             (Step::PointPxeToIpxeOverTftp, None) if self.serves_ipxe => next("told where iPXE is, no TFTP request"),
             (Step::PointPxeToIpxeOverTftp, None) => {
-                Some((self.of(Step::ServedIpxeOverTftp), "told where iPXE is, no message from it".to_owned()))
+                let words = "told where iPXE is, no message from it";
+                Some((self.of(Step::ServedIpxeOverTftp), Awaited::Next(words)))
             }
             (Step::ServedIpxeOverTftp, None) => next("iPXE loaded, no message from it"),
             (Step::HttpBoot | Step::PointIpxeToHttpBoot, None) if self.serves_boot_files => {
                 next("boot URL sent, no GET")
             }
             (Step::HttpBoot | Step::PointIpxeToHttpBoot, None) => self.no_system("boot URL sent"),
-            (Step::ServeIpxeOverTftp, None) => Some((self.of(step), transferring("TFTP", standstill))),
+            (Step::ServeIpxeOverTftp, None) => Some((self.of(step), Awaited::Bytes("TFTP"))),
             (Step::HttpFetchUki, None) => match standstill.transfer {
                 Some(followed) if followed.is_over && !followed.has_failed() => {
                     let is_whole = followed.transfer.state == TransferState::Complete;
                     self.no_system(if is_whole { "file loaded" } else { "part of a file loaded" })
                 }
-                _ => Some((self.of(step), transferring("GET", standstill))),
+                _ => Some((self.of(step), Awaited::Bytes("GET"))),
             },
         }
     }
 
-    fn after(&self, answer: Answer, step: Step) -> Option<(Duration, String)> {
+    fn after(&self, answer: Answer, step: Step) -> Option<(Duration, Awaited)> {
         let words = match answer {
             Answer::Offer => "Advertise sent, no Request",
             Answer::EmptyOffer => "Advertise sent without a boot file, no Request",
@@ -109,22 +110,39 @@ impl StallLimits {
             // It may be in its menu, or boot from its disk.
             Answer::Configuration => return self.no_system("was answered, asked for nothing to boot"),
         };
-        Some((self.of(step), words.to_owned()))
+        Some((self.of(step), Awaited::Next(words)))
     }
 
-    fn no_system(&self, done: &str) -> Option<(Duration, String)> {
-        Some((self.of(Step::OsInit), format!("{done}, no operating system")))
+    fn no_system(&self, done: &'static str) -> Option<(Duration, Awaited)> {
+        Some((self.of(Step::OsInit), Awaited::System(done)))
     }
 }
 
-fn transferring(what: &str, standstill: &Standstill<'_>) -> String {
-    match standstill.transfer {
-        Some(followed) if followed.has_failed() => format!("{what} failed, nothing more"),
-        Some(Followed { transfer: Transfer { sent_bytes: sent, total_bytes: total, .. }, .. }) if *total > 0 => {
-            let percent = u128::from(*sent.min(total)) * 100 / u128::from(*total);
-            format!("{what} at {percent} %, no byte")
+/// What is waited for. Words are made of it for those who stand still alone.
+enum Awaited {
+    /// All in words.
+    Next(&'static str),
+    /// An operating system, after this.
+    System(&'static str),
+    /// More bytes of a transfer of this kind.
+    Bytes(&'static str),
+}
+
+impl Awaited {
+    fn words(&self, standstill: &Standstill<'_>) -> String {
+        let (kind, followed) = match self {
+            Self::Next(words) => return (*words).to_owned(),
+            Self::System(done) => return format!("{done}, no operating system"),
+            Self::Bytes(kind) => (kind, standstill.transfer),
+        };
+        match followed {
+            Some(followed) if followed.has_failed() => format!("{kind} failed, nothing more"),
+            Some(Followed { transfer: Transfer { sent_bytes: sent, total_bytes: total, .. }, .. }) if *total > 0 => {
+                let percent = u128::from(*sent.min(total)) * 100 / u128::from(*total);
+                format!("{kind} at {percent} %, no byte")
+            }
+            _ => format!("{kind} begun, no byte"),
         }
-        _ => format!("{what} begun, no byte"),
     }
 }
 

@@ -78,7 +78,7 @@ impl Control {
     }
 
     /// Looks at what the workers saw, and answers who asks, for ever.
-    pub(super) async fn look(&mut self) -> Infallible {
+    pub(super) async fn run(&mut self) -> Infallible {
         let [mut looks, mut publications, mut looks_at_all] = [LOOK, PUBLISH, LOOK_AT_ALL].map(every);
         loop {
             tokio::select! {

@@ -195,7 +195,7 @@ impl<'a> Daemon<'a> {
     async fn serve(&mut self, signals: &mut Signals) -> Result<(), ServeError> {
         // One future throughout, which never ends: it neither is cut off by what happens beside it, nor cuts that off.
         let advertising = advertise(self.advertiser.as_mut());
-        let controlling = self.control.look();
+        let controlling = self.control.run();
         pin!(advertising, controlling);
         loop {
             tokio::select! {

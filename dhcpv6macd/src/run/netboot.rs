@@ -17,7 +17,7 @@ use tokio::{
     task::spawn_blocking,
     time::timeout,
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{StartError, directory, listen::listen};
 use crate::{
@@ -39,7 +39,7 @@ const LIMITS: Limits = Limits { header: PATIENCE, idle: PATIENCE };
 /// Threads that wait for a disk.
 const DISK_THREADS_MAX: usize = 16;
 /// How often it is looked whether the certificate has changed.
-const LOOK: Duration = Duration::from_secs(2);
+const REFRESH: Duration = Duration::from_secs(2);
 /// How long threads that read a disk are waited for at the end.
 const END: Duration = Duration::from_millis(200);
 
@@ -153,14 +153,17 @@ struct Files {
 }
 
 impl Files {
-    fn look(&mut self, is_asked: bool) {
+    fn refresh(&mut self, is_asked: bool) {
         if let Some(identity) = &mut self.identity {
             identity.refresh(is_asked);
         }
         if is_asked {
             let path = self.path.display();
             match directory::open(&self.path) {
-                Ok(tree) => self.netboot.serve_from(tree),
+                Ok(tree) => {
+                    self.netboot.serve_from(tree);
+                    info!(directory = %path, "the directory for HTTP opened again");
+                }
                 Err(error) => warn!("--netboot-dir {path}: {error}; the directory that was there is served on"),
             }
         }
@@ -170,13 +173,13 @@ impl Files {
 /// Keeps what is served in step with its files.
 async fn keep_in_step(mut files: Files, reload: Arc<Notify>) {
     loop {
-        let is_asked = timeout(LOOK, reload.notified()).await.is_ok();
-        let looked = spawn_blocking(move || {
-            files.look(is_asked);
+        let is_asked = timeout(REFRESH, reload.notified()).await.is_ok();
+        let refreshed = spawn_blocking(move || {
+            files.refresh(is_asked);
             files
         });
-        let Ok(looked) = looked.await else { return };
-        files = looked;
+        let Ok(refreshed) = refreshed.await else { return };
+        files = refreshed;
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn refuse_without_rights(config: &Config, workers: usize) -> Result<(
 /// Without enough file descriptors anything fails, for reasons that name anything else.
 fn refuse_without_descriptors(workers: usize) -> Result<(), StartError> {
     let needed = DESCRIPTORS + DESCRIPTORS_OF_WORKER * workers as u64;
-    match getrlimit(Resource::Nofile).current {
+    // As far as the limit may be raised, it will be.
+    match getrlimit(Resource::Nofile).maximum {
         Some(limit) if limit < needed => Err(StartError::Descriptors { needed, limit }),
         Some(_) | None => Ok(()),
     }

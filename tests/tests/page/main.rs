@@ -88,7 +88,8 @@ fn what_stands_still_comes_first_with_its_reason() {
     scene.says("[data-mac$='03'] .words", "two machines have one MAC");
     scene.script.tell(1, "05", &stalled("GET at 42 %, no byte for 10 s"));
     scene.shows(MACS, "04 05 02 03 01");
-    scene.says("#stalled", "2");
+    scene.says("#troubled", "3");
+    scene.says("#booting", "2");
     scene.says("#spoken", &format!("Stalled: {}: GET at 42 %, no byte for 10 s", mac("05")));
     scene.script.tell(2, "04", &event("http_boot", 32.0, json!({})));
     scene.shows(MACS, "05 02 03 01 04");

@@ -2,14 +2,14 @@
 
 /** The head, and what stands in for tiles where there are none. */
 function tell(kinds, words, shown) {
-  const all = view.order.length, stalled = kinds.get("stalled") ?? 0;
-  const up = view.order.filter(machine => machine.state === UP && !machine.stalled).length;
+  const all = view.order.length, troubled = ["stalled", "error"].reduce((sum, kind) => sum + (kinds.get(kind) ?? 0), 0);
+  const up = view.order.filter(machine => machine.state === UP && !machine.stalled && !machine.hasFailed).length;
   set($("total"), String(all));
   set($("up"), String(up));
-  set($("stalled"), String(stalled));
-  set($("booting"), String(all - up - stalled));
-  $("stalled").parentElement.classList.toggle("some", stalled > 0);
-  document.title = all === 0 ? "Rack" : `${stalled > 0 ? `${stalled} stalled, ` : ""}${up} of ${all} up`;
+  set($("troubled"), String(troubled));
+  set($("booting"), String(all - up - troubled));
+  $("troubled").parentElement.classList.toggle("some", troubled > 0);
+  document.title = all === 0 ? "Rack" : `${troubled > 0 ? `${troubled} in trouble, ` : ""}${up} of ${all} up`;
   for (const [word, share] of legend.shares) {
     share.style.setProperty("--share", kinds.get(word) ?? 0);
     share.hidden = !kinds.has(word);

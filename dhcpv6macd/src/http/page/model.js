@@ -3,7 +3,7 @@
 // and never as markup.
 
 const EVENTS_MAX = 50;        // a machine, as the daemon keeps
-const MACHINES_MAX = 131_072; // twice the daemon's own default: the one not heard for longest goes first
+const MACHINES_MAX = 1 << 20; // as many as a daemon may keep: the one not heard for longest goes first
 
 /**
  * The states in the order of a boot. Phases are what the rail of a tile shows: asks, loads iPXE, has a URL, loads its
