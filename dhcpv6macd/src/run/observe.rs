@@ -1,7 +1,7 @@
 //! What workers see of machines, on its way to the one who keeps their histories.
 
 use std::{
-    hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,8 +23,8 @@ const QUEUE: usize = 16_384;
 
 /// Places where a worker remembers what it has told of machines: half a MiB, which is near the processor.
 const PLACES: usize = 1 << 16;
-/// Places in a row where a machine's may be: a cache line of the processor.
-const ROW: usize = 8;
+/// Places in a row, where all of a machine are: two cache lines of the processor.
+const ROW: usize = 16;
 const ROWS: usize = PLACES / ROW;
 
 /// Seconds within which the same kind of message is told of once.
@@ -45,7 +45,7 @@ impl Observations {
 
     /// A worker's end.
     pub(super) fn observer(&self) -> Observer {
-        let told = vec![<[Told; ROW]>::default(); ROWS].into();
+        let told = vec![Row::default(); ROWS].into();
         let (begun, hasher) = (Instant::now(), RandomState::new());
         Observer { queue: Arc::clone(&self.queue), told, begun, hasher, dropped: 0 }
     }
@@ -116,7 +116,7 @@ impl SeenMessage {
 pub(super) struct Observer {
     queue: Arc<ArrayQueue<Sighting>>,
     /// What each machine has said last, of each kind in each stage of a boot.
-    told: Box<[[Told; ROW]]>,
+    told: Box<[Row]>,
     begun: Instant,
     hasher: RandomState,
     dropped: u64,
@@ -143,12 +143,13 @@ impl Observer {
 
     /// Is it another machine, DUID or kind of message than was told of? Or else another message, in another [period](PERIOD): nobody boots twice
     /// in one, and who asks for the fun of it is not to keep others from being heard. A Decline is always news.
+    #[expect(clippy::cast_possible_truncation, reason = "some bits are as good as others")]
     fn is_news(&mut self, seen: &Observation<'_>, now: Instant) -> bool {
         let period = now.saturating_duration_since(self.begun).as_secs() / PERIOD;
-        let who = self.hash(&[&seen.mac.0, &[seen.stage as u8, seen.kind as u8]]);
-        let news = Told::new(who, self.hash(&[seen.client_id]), seen.transaction, period);
-        #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
-        let Some(row) = self.told.get_mut(who as usize % ROWS) else { return true };
+        let machine = self.hash(&seen.mac.0);
+        let who = [(machine >> 56) as u8 ^ seen.stage as u8, (machine >> 48) as u8 ^ seen.kind as u8];
+        let news = Told::new(who, self.hash(seen.client_id), seen.transaction, period);
+        let Some(Row(row)) = self.told.get_mut(machine as usize % ROWS) else { return true };
         let is_news = match row.iter().find(|told| told.who == news.who) {
             Some(told) => news.is_news_after(*told) || seen.kind == MessageType::Decline,
             None => true,
@@ -162,9 +163,9 @@ impl Observer {
         is_news
     }
 
-    fn hash(&self, parts: &[&[u8]]) -> u64 {
-        let mut hasher: DefaultHasher = self.hasher.build_hasher();
-        parts.iter().for_each(|part| hasher.write(part));
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(bytes);
         hasher.finish()
     }
 
@@ -172,6 +173,11 @@ impl Observer {
         self.dropped
     }
 }
+
+/// Where it is remembered what was told of a few machines.
+#[derive(Clone, Default)]
+#[repr(align(128))]
+struct Row([Told; ROW]);
 
 /// What a worker told of a machine, as far as it takes to know it again. Two that share this are told of more often, or a DUID's change later.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -184,11 +190,10 @@ struct Told {
 
 impl Told {
     #[expect(clippy::cast_possible_truncation, reason = "the rest is left out")]
-    const fn new(who: u64, client_id: u64, transaction: [u8; 3], period: u64) -> Self {
+    const fn new(who: [u8; 2], client_id: u64, transaction: [u8; 3], period: u64) -> Self {
         let [_, high, low] = transaction;
-        // The low bits of who it is say where this is.
-        let (who, client_id) = ((who >> 48) as u16, client_id as u16);
-        Self { who, client_id, transaction: u16::from_be_bytes([high, low]), period: period as u16 }
+        let (who, transaction) = (u16::from_be_bytes(who), u16::from_be_bytes([high, low]));
+        Self { who, client_id: client_id as u16, transaction, period: period as u16 }
     }
 
     const fn is_news_after(self, last: Self) -> bool {
