@@ -36,11 +36,9 @@ use super::{arrival::Arrival, transfer::Transfer};
 const PIECE: usize = 2 << 20;
 /// What a task may do before others have their turn (`tokio::task::coop`, "budget").
 const TURN: usize = 128;
-/// Bytes that are brought into memory at a time.
-const FETCHED: u64 = 8 << 20;
-/// What is no longer is copied as a whole.
-const COPIED_MAX: u64 = 64 << 10;
-/// Bytes at the end of what is longer that are copied, and held back.
+/// Bytes at the end of a file that are copied. With something behind it the rest is acknowledged at once.
+const COPIED: u64 = 64 << 10;
+/// Those among them that are held back.
 const HELD: u64 = 16 << 10;
 /// What stands for a file's bytes.
 static STAND: [u8; PIECE] = [0; PIECE];
@@ -83,31 +81,39 @@ struct Sending {
     transfer: Transfer,
     /// Up to here the file is in memory.
     fetched: u64,
-    /// From here on it is copied, when everything before has arrived.
+    /// From here on it is copied.
     copied: u64,
+    /// From here on it is held back. What is copied as a whole is not.
+    held: u64,
 }
 
 /// How the next bytes of a file are sent.
-enum Next {
-    /// So many, by reference.
-    Referred(u64),
-    /// So many, copied, when no more than these are outstanding.
-    Copied(u64, u64),
+enum Way {
+    /// By reference.
+    Referred,
+    /// Copied.
+    Copied,
+    /// Copied, when no more than these are outstanding.
+    Held { outstanding_max: u64 },
 }
 
 impl Sending {
     fn new(transfer: Transfer) -> Self {
         let left = transfer.left();
-        let copied = if left.end - left.start > COPIED_MAX { left.end - HELD } else { left.start };
-        Self { fetched: left.start, copied, transfer }
+        let copied = left.end.saturating_sub(COPIED).max(left.start);
+        let held = if copied == left.start { left.end } else { left.end - HELD };
+        Self { fetched: left.start, copied, held, transfer }
     }
 
-    fn next(&self) -> Next {
+    /// How the next bytes are sent, and how many.
+    fn next(&self) -> (Way, u64) {
         let left = self.transfer.left();
         if left.start < self.copied {
-            Next::Referred(self.copied - left.start)
+            (Way::Referred, self.copied - left.start)
+        } else if left.start < self.held {
+            (Way::Copied, self.held - left.start)
         } else {
-            Next::Copied(left.end - left.start, left.start - self.copied)
+            (Way::Held { outstanding_max: left.start - self.copied }, left.end - left.start)
         }
     }
 }
@@ -167,34 +173,26 @@ impl FileStream {
         let mut place = outgoing.lock();
         let sending = place.as_mut().ok_or_else(|| io::Error::other("no file to send"))?;
         ready!(poll_fetch(sending, &mut self.fetching, context))?;
-        let next = sending.next();
-        let transfer = &mut sending.transfer;
-        let (sent, count) = match next {
-            Next::Referred(left) => {
-                let count = most(left, count);
-                (ready!(self.poll_refer(context, transfer, count))?, count)
-            }
-            Next::Copied(left, outstanding) => {
-                self.cork(false)?;
-                ready!(self.poll_arrival(context, transfer, outstanding))?;
-                let count = most(left, count);
-                (ready!(self.poll_copy(context, transfer, count))?, count)
-            }
-        };
+        let (way, left) = sending.next();
+        let (transfer, count) = (&mut sending.transfer, most(left, count));
+        let sent = ready!(match way {
+            Way::Referred => self.poll_refer(context, transfer, count),
+            Way::Copied => self.poll_copy(context, transfer, count),
+            Way::Held { outstanding_max } => self.poll_held(context, transfer, count, outstanding_max),
+        })?;
         // Whose buffer is full has had its turn: when the others have had theirs, there is room again.
         spend(context, if sent < count { PIECE } else { sent });
         self.arrival.add(sent);
         transfer.advance(sent)?;
-        if transfer.is_due() {
-            transfer.check()?;
-            self.arrival.look(&self.stream)?;
-            transfer.arrive(self.arrival.outstanding());
-        }
         if transfer.left().is_empty() {
             // All of a longer file has arrived but what was held back. iPXE acknowledges no more once it has it: it runs what it has loaded.
             transfer.arrive(0);
             *place = None;
             self.cork(false)?;
+        } else if transfer.is_due() {
+            transfer.check()?;
+            self.arrival.look(&self.stream)?;
+            transfer.arrive(self.arrival.outstanding());
         }
         Poll::Ready(Ok(sent))
     }
@@ -219,6 +217,18 @@ impl FileStream {
         bytes.truncate(read);
         let stream = &self.stream;
         poll_send(stream, context, || send(stream, &bytes, SendFlags::NOSIGNAL))
+    }
+
+    fn poll_held(
+        &mut self,
+        context: &mut Context<'_>,
+        transfer: &mut Transfer,
+        count: usize,
+        outstanding_max: u64,
+    ) -> Poll<io::Result<usize>> {
+        self.cork(false)?;
+        ready!(self.poll_arrival(context, transfer, outstanding_max))?;
+        self.poll_copy(context, transfer, count)
     }
 
     /// Waits until no more than so much of what was sent is outstanding.
@@ -273,7 +283,8 @@ fn most(left: u64, count: usize) -> usize {
     usize::try_from(left).map_or(count, |left| left.min(count))
 }
 
-/// Spends of what tokio lets a task do in a turn: all of it for a [piece](PIECE), however often hyper asks in one.
+/// Spends of what tokio lets a task do in a turn: all of it for a [piece](PIECE), however often hyper asks in one. Where nobody bounds a task,
+/// neither does this.
 fn spend(context: &mut Context<'_>, count: usize) {
     for _ in 0..count.div_ceil(PIECE / TURN) {
         match poll_proceed(context) {
@@ -307,7 +318,7 @@ fn poll_fetch(
     if left.start < sending.fetched {
         return Poll::Ready(Ok(()));
     }
-    let end = left.end.min(left.start.saturating_add(FETCHED));
+    let end = left.end.min(left.start.saturating_add(PIECE as u64));
     if fetching.is_none() {
         let file = Arc::clone(sending.transfer.file());
         // A file system that cannot tell is taken as it comes.

@@ -84,6 +84,41 @@ fn a_connection_serves_one_request_after_the_other() {
     assert_eq!((stopped.counter("http_connection"), stopped.counter("netboot_complete")), (2, 22), "{stopped:?}");
 }
 
+/// The kernel keeps back what has no end for 200 ms, and acknowledges what nothing follows after 40: neither is waited for.
+#[test]
+fn short_files_come_without_a_pause() {
+    let scene = Scene::new();
+    let lengths = [1000, 64 << 10, (64 << 10) + 1, 100_000, 1_000_000];
+    for length in lengths {
+        scene.write(&format!("default/{length}"), &bytes(length));
+    }
+    let _daemon = scene.daemon(&[]);
+    let mut stream = scene.connect();
+    for length in lengths {
+        let request = format!("GET {} HTTP/1.1\r\nHost: lab\r\n\r\n", own(&length.to_string()));
+        let begun = Instant::now();
+        for _ in 0..50 {
+            stream.write_all(request.as_bytes()).unwrap();
+            assert!(answer(&mut stream, length) == bytes(length));
+        }
+        let took = begun.elapsed();
+        assert!(took < Duration::from_millis(1500), "50 times {length} bytes: {took:?}");
+    }
+}
+
+/// What is behind the header of the answer that comes next.
+fn answer(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+    let mut header = Vec::new();
+    while !header.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        header.extend(byte);
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    body
+}
+
 #[test]
 fn a_machine_has_files_of_its_own_and_those_of_all() {
     let scene = Scene::new();
