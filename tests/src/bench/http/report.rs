@@ -93,17 +93,13 @@ impl Report {
     }
 }
 
-/// The daemon beside nginx: no worse than one nginx is beside the other.
+/// The daemon beside the middle of both nginxes.
 fn beside(scenario: Scenario, daemon: &Medians, nginx: &Medians, again: &Medians) -> [Verdict; 2] {
     let verdict = Verdict::about(scenario);
-    let compare = |what, of: fn(&Medians) -> f64, bound: fn(f64, f64) -> Bound| {
-        let (less, more) = (of(nginx).min(of(again)), of(nginx).max(of(again)));
-        let middle = f64::midpoint(less, more);
-        verdict(what, "", of(daemon) / middle, bound(less / middle, more / middle), 3)
-    };
+    let ratio = |of: fn(&Medians) -> f64| of(daemon) / f64::midpoint(of(nginx), of(again));
     [
-        compare("MB/s, of nginx's", |medians| medians.rate, |less, _| Bound::AtLeast(less)),
-        compare("CPU s/GB, of nginx's", |medians| medians.cpu, |_, more| Bound::AtMost(more)),
+        verdict("MB/s, of nginx's", "", ratio(|medians| medians.rate), Bound::AtLeast(1.0), 2),
+        verdict("CPU s/GB, of nginx's", "", ratio(|medians| medians.cpu), Bound::AtMost(1.0), 2),
     ]
 }
 
@@ -115,7 +111,7 @@ const LEGEND: &str = "\
 CPU s/GB     CPU time of the server with all its threads and children, interrupts that fell into it included
 server       the part of the time that the server was on its CPU
 clients      the same of the clients: near 100 %, they are the limit, and CPU s/GB is what tells
-nginx again  another nginx, alike in everything: the daemon is compared with what lies between the two, and may be no worse than the worse of them";
+nginx again  another nginx, alike in everything: by what the two differ, nothing is told of the daemon, which is compared with their middle";
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
