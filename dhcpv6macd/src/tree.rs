@@ -22,9 +22,9 @@ const TRIES: usize = 100;
 pub struct Tree(OwnedFd);
 
 /// How a file is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Search {
-    /// Where the kernel knows the way without a disk: else it is [denied](TreeError::Denied) with [`io::ErrorKind::WouldBlock`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// Where the kernel knows the way without a disk.
     Cached,
     /// For as long as that takes.
     Patient,
@@ -66,7 +66,23 @@ impl Tree {
     /// # Errors
     ///
     /// Why there is none.
-    pub fn netboot_file(&self, mac: MacAddr, name: &str, search: Search) -> Result<File, TreeError> {
+    pub fn netboot_file(&self, mac: MacAddr, name: &str) -> Result<File, TreeError> {
+        self.netboot(mac, name, Search::Patient)
+    }
+
+    /// Likewise, and `None` where the kernel does not know the way without a disk.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn cached_netboot_file(&self, mac: MacAddr, name: &str) -> Option<Result<File, TreeError>> {
+        match self.netboot(mac, name, Search::Cached) {
+            Err(TreeError::Denied(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
+            found => Some(found),
+        }
+    }
+
+    fn netboot(&self, mac: MacAddr, name: &str, search: Search) -> Result<File, TreeError> {
         self.own_or(mac, name, &format!("default/{name}"), search)
     }
 

@@ -44,7 +44,7 @@ use super::{
 };
 use crate::{
     event::Protocol,
-    tree::{Search, Tree, TreeError},
+    tree::{Tree, TreeError},
     wire::MacAddr,
 };
 
@@ -189,7 +189,7 @@ impl Netboot {
     }
 
     async fn answer(
-        self: &Arc<Self>,
+        &self,
         way: &Way,
         method: &Method,
         path: &str,
@@ -209,17 +209,20 @@ impl Netboot {
     }
 
     /// On another thread where that takes a disk.
-    async fn find(self: &Arc<Self>, path: &Path, place: OwnedSemaphorePermit) -> Result<Found, Answer> {
-        let (found, place) = match self.look_for(path, Search::Cached) {
-            Err(TreeError::Denied(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                let (netboot, path) = (Arc::clone(self), path.clone());
-                // The place is taken until that is over, whether anybody waits for it or not.
-                let found = spawn_blocking(move || (netboot.look_for(&path, Search::Patient), place)).await;
-                found.map_err(|_| Answer::Failed)?
-            }
-            found => (found, place),
+    async fn find(&self, path: &Path, place: OwnedSemaphorePermit) -> Result<Found, Answer> {
+        let tree = self.tree.load_full();
+        let (found, place) = if let Some(found) = tree.cached_netboot_file(path.mac, &path.file) {
+            (found, place)
+        } else {
+            let path = path.clone();
+            // The place is taken until that is over, whether anybody waits for it or not.
+            let found = spawn_blocking(move || (tree.netboot_file(path.mac, &path.file), place)).await;
+            found.map_err(|_| Answer::Failed)?
         };
-        let found = found.map(|(file, representation)| Found { file, representation, place });
+        let found = found.and_then(|file| {
+            let representation = Representation::of(&file).map_err(TreeError::Denied)?;
+            Ok(Found { file, representation, place })
+        });
         found.map_err(|error| match error {
             TreeError::Missing => Answer::Missing,
             TreeError::Denied(error) => {
@@ -229,12 +232,6 @@ impl Netboot {
                 if is_denied { Answer::Denied } else { Answer::Failed }
             }
         })
-    }
-
-    fn look_for(&self, path: &Path, search: Search) -> Result<(File, Representation), TreeError> {
-        let file = self.tree.load().netboot_file(path.mac, &path.file, search)?;
-        let representation = Representation::of(&file).map_err(TreeError::Denied)?;
-        Ok((file, representation))
     }
 
     /// Answers with a file, or with why it is not sent.
