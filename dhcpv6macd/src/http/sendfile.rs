@@ -11,6 +11,7 @@ use std::{
     fs::File,
     io::{self, IoSlice, IoSliceMut},
     num::NonZeroU64,
+    ops::Range,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -33,15 +34,17 @@ use super::{arrival::Arrival, transfer::Transfer};
 
 /// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
 /// full costs nobody a wake-up.
-const PIECE: usize = 2 << 20;
+const TURN: usize = 4 << 20;
 /// What a task may do before others have their turn (`tokio::task::coop`, "budget").
-const TURN: usize = 128;
+const BUDGET: usize = 128;
+/// Bytes that the kernel brings into memory when it is asked once. Of most disks it would read a quarter more (`max_sectors_kb`), and the rest not.
+const ADVISED: usize = 1 << 20;
 /// Bytes at the end of a file that are copied. With something behind it the rest is acknowledged at once.
 const COPIED: u64 = 64 << 10;
 /// Those among them that are held back.
 const HELD: u64 = 16 << 10;
 /// What stands for a file's bytes.
-static STAND: [u8; PIECE] = [0; PIECE];
+static STAND: [u8; TURN] = [0; TURN];
 
 /// Stands for so many next bytes of the connection's file.
 #[derive(Debug)]
@@ -73,9 +76,9 @@ impl Buf for Stand {
     }
 }
 
-/// The file that a connection is sending. hyper writes one response after the other, so that there is one at a time.
+/// The file that a connection sends next. hyper writes one response after the other, so that there is one at a time.
 #[derive(Clone, Default)]
-pub struct Outgoing(Arc<Mutex<Option<Sending>>>);
+pub struct Outgoing(Arc<Mutex<Option<Transfer>>>);
 
 struct Sending {
     transfer: Transfer,
@@ -123,17 +126,21 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// Where another is not through yet.
+    /// Where another has not begun yet.
     pub fn put(&self, transfer: Transfer) -> io::Result<()> {
         let mut place = self.lock();
         if place.is_some() {
             return Err(io::Error::other("two files at a time on one connection"));
         }
-        *place = Some(Sending::new(transfer));
+        *place = Some(transfer);
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Sending>> {
+    fn take(&self) -> io::Result<Transfer> {
+        self.lock().take().ok_or_else(|| io::Error::other("no file to send"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Transfer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,6 +149,7 @@ impl Outgoing {
 pub struct FileStream {
     stream: TcpStream,
     outgoing: Outgoing,
+    sending: Option<Box<Sending>>,
     /// A thread that waits for a disk.
     fetching: Option<JoinHandle<io::Result<()>>>,
     /// Do only full segments leave? The kernel takes a file by pieces that are not quite one, and an acknowledgement in between would have the
@@ -158,7 +166,7 @@ impl FileStream {
     /// Where the kernel does not tell of it.
     pub fn new(stream: TcpStream, outgoing: Outgoing) -> io::Result<Self> {
         let arrival = Arrival::new(&stream)?;
-        Ok(Self { stream, outgoing, fetching: None, is_corked: false, arrival })
+        Ok(Self { stream, outgoing, sending: None, fetching: None, is_corked: false, arrival })
     }
 
     /// When something was last seen to have arrived.
@@ -169,9 +177,21 @@ impl FileStream {
 
     /// So many bytes of the file at most.
     fn poll_send_file(&mut self, context: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
-        let outgoing = self.outgoing.clone();
-        let mut place = outgoing.lock();
-        let sending = place.as_mut().ok_or_else(|| io::Error::other("no file to send"))?;
+        let mut sending = match self.sending.take() {
+            Some(sending) => sending,
+            None => Box::new(Sending::new(self.outgoing.take()?)),
+        };
+        let sent = self.poll_send_some(context, &mut sending, count);
+        self.sending = Some(sending).filter(|sending| !sending.transfer.left().is_empty());
+        sent
+    }
+
+    fn poll_send_some(
+        &mut self,
+        context: &mut Context<'_>,
+        sending: &mut Sending,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
         ready!(poll_fetch(sending, &mut self.fetching, context))?;
         let (way, left) = sending.next();
         let (transfer, count) = (&mut sending.transfer, most(left, count));
@@ -181,13 +201,12 @@ impl FileStream {
             Way::Held { outstanding_max } => self.poll_held(context, transfer, count, outstanding_max),
         })?;
         // Whose buffer is full has had its turn: when the others have had theirs, there is room again.
-        spend(context, if sent < count { PIECE } else { sent });
+        spend(context, if sent < count { TURN } else { sent });
         self.arrival.add(sent);
         transfer.advance(sent)?;
         if transfer.left().is_empty() {
             // All of a longer file has arrived but what was held back. iPXE acknowledges no more once it has it: it runs what it has loaded.
             transfer.arrive(0);
-            *place = None;
             self.cork(false)?;
         } else if transfer.is_due() {
             transfer.check()?;
@@ -272,7 +291,7 @@ impl Drop for FileStream {
     fn drop(&mut self) {
         // That nothing more will is why it ends.
         drop(self.arrival.look(&self.stream));
-        if let Some(sending) = self.outgoing.lock().as_mut() {
+        if let Some(sending) = &mut self.sending {
             sending.transfer.arrive(self.arrival.outstanding());
         }
     }
@@ -283,10 +302,10 @@ fn most(left: u64, count: usize) -> usize {
     usize::try_from(left).map_or(count, |left| left.min(count))
 }
 
-/// Spends of what tokio lets a task do in a turn: all of it for a [piece](PIECE), however often hyper asks in one. Where nobody bounds a task,
+/// Spends of what tokio lets a task do in a turn: all of it for a [turn](TURN), however often hyper asks in one. Where nobody bounds a task,
 /// neither does this.
 fn spend(context: &mut Context<'_>, count: usize) {
-    for _ in 0..count.div_ceil(PIECE / TURN) {
+    for _ in 0..count.div_ceil(TURN / BUDGET) {
         match poll_proceed(context) {
             Poll::Ready(part) => part.made_progress(),
             Poll::Pending => break,
@@ -318,12 +337,12 @@ fn poll_fetch(
     if left.start < sending.fetched {
         return Poll::Ready(Ok(()));
     }
-    let end = left.end.min(left.start.saturating_add(PIECE as u64));
+    let end = left.end.min(left.start.saturating_add(TURN as u64));
     if fetching.is_none() {
         let file = Arc::clone(sending.transfer.file());
         // A file system that cannot tell is taken as it comes.
         if read_byte(&file, end - 1, ReadWriteFlags::NOWAIT) == Err(Errno::AGAIN) {
-            *fetching = Some(spawn_blocking(move || fetch(&file, left.start, end)));
+            *fetching = Some(spawn_blocking(move || fetch(&file, left.start..end)));
         }
     }
     if let Some(thread) = fetching {
@@ -335,10 +354,16 @@ fn poll_fetch(
     Poll::Ready(Ok(()))
 }
 
-/// Waits until a piece is in memory. What comes behind it is on its way then.
-fn fetch(file: &File, start: u64, end: u64) -> io::Result<()> {
-    fadvise(file, start, NonZeroU64::new(2 * (end - start)), Advice::WillNeed)?;
-    Ok(read_byte(file, end - 1, ReadWriteFlags::empty())?)
+/// Waits until all of this is in memory. As much of what comes behind it is on its way then.
+fn fetch(file: &File, part: Range<u64>) -> io::Result<()> {
+    let length = part.end - part.start;
+    for start in (part.start..part.end + length).step_by(ADVISED) {
+        fadvise(file, start, NonZeroU64::new(ADVISED as u64), Advice::WillNeed)?;
+    }
+    for start in part.clone().step_by(ADVISED) {
+        read_byte(file, part.end.min(start + ADVISED as u64) - 1, ReadWriteFlags::empty())?;
+    }
+    Ok(())
 }
 
 fn read_byte(file: &File, at: u64, flags: ReadWriteFlags) -> rustix::io::Result<()> {
