@@ -24,8 +24,8 @@ sockopt_impl!(
 
 /// A connection that is over (`TCP_CLOSE`): nothing more arrives.
 const CLOSED: u8 = 7;
-/// How long it is looked at every turn: what has not far to go arrives meanwhile.
-const NEAR: Duration = Duration::from_micros(100);
+/// How long it is looked at every turn, and for how many bytes: what has not far to go arrives meanwhile.
+const NEAR: (Duration, u64) = (Duration::from_micros(100), 64 << 10);
 /// How soon it is looked again after that, and how late at most. The kernel wakes nobody when the last byte is acknowledged.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
@@ -35,23 +35,23 @@ pub(super) struct Arrival {
     acknowledged: u64,
     /// What the kernel had counted before.
     before: u64,
-    /// When something was written, and when something was seen to have arrived.
-    wrote: Instant,
+    /// When something was last seen to have arrived.
     moved: Instant,
+    /// Since when it is waited, and what had been acknowledged then.
+    waiting: Option<(Instant, u64)>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Arrival {
     /// From now on.
     pub(super) fn new(stream: &TcpStream) -> io::Result<Self> {
-        let (before, now) = (acknowledged(stream)?.0, Instant::now());
-        Ok(Self { written: 0, acknowledged: 0, before, wrote: now, moved: now, alarm: None })
+        let (before, moved) = (acknowledged(stream)?.0, Instant::now());
+        Ok(Self { written: 0, acknowledged: 0, before, moved, waiting: None, alarm: None })
     }
 
     /// So much more was written.
-    pub(super) fn add(&mut self, count: usize) {
+    pub(super) const fn add(&mut self, count: usize) {
         self.written += count as u64;
-        self.wrote = Instant::now();
     }
 
     /// When something was last seen to have arrived.
@@ -81,22 +81,33 @@ impl Arrival {
     /// Waits until no more than so much is outstanding.
     pub(super) fn poll(&mut self, stream: &TcpStream, context: &mut Context<'_>, most: u64) -> Poll<io::Result<()>> {
         loop {
-            self.look(stream)?;
-            if self.outstanding() <= most {
+            if let Some(alarm) = &mut self.alarm {
+                ready!(alarm.as_mut().poll(context));
                 self.alarm = None;
+            }
+            self.look(stream)?;
+            let left = self.outstanding().saturating_sub(most);
+            if left == 0 {
+                self.waiting = None;
                 return Poll::Ready(Ok(()));
             }
-            let since = self.wrote.elapsed();
-            if since < NEAR {
+            let (since, before) = *self.waiting.get_or_insert((Instant::now(), self.acknowledged));
+            let waited = since.elapsed();
+            if waited < NEAR.0 && left < NEAR.1 {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            // Nobody waits much longer than it takes.
-            let pause = (since / 8).clamp(PAUSES.0, PAUSES.1);
-            ready!(self.alarm.get_or_insert_with(|| Box::pin(sleep(pause))).as_mut().poll(context));
-            self.alarm = None;
+            self.alarm = Some(Box::pin(sleep(pause(waited, self.acknowledged - before, left))));
         }
     }
+}
+
+/// Half of what it takes until the rest has arrived, as far as that can be told.
+fn pause(waited: Duration, arrived: u64, left: u64) -> Duration {
+    let whole = left
+        .checked_div(arrived)
+        .map_or(waited / 4, |times| waited.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX)));
+    (whole / 2).clamp(PAUSES.0, PAUSES.1)
 }
 
 /// Bytes that the other end has acknowledged (RFC 4898, `tcpEStatsAppHCThruOctetsAcked`), and the connection's state.

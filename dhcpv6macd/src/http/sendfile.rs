@@ -19,6 +19,7 @@ use std::{
 
 use bytes::Buf;
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{Advice, fadvise, sendfile},
     io::{Errno, ReadWriteFlags, pread, preadv2},
     net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sockopt},
@@ -200,8 +201,7 @@ impl FileStream {
             Way::Copied => self.poll_copy(context, transfer, count),
             Way::Held { outstanding_max } => self.poll_held(context, transfer, count, outstanding_max),
         })?;
-        // Whose buffer is full has had its turn: when the others have had theirs, there is room again.
-        spend(context, if sent < count { TURN } else { sent });
+        spend(context, sent);
         self.arrival.add(sent);
         transfer.advance(sent)?;
         if transfer.left().is_empty() {
@@ -218,8 +218,18 @@ impl FileStream {
 
     fn poll_refer(&mut self, context: &mut Context<'_>, transfer: &Transfer, count: usize) -> Poll<io::Result<usize>> {
         self.cork(true)?;
-        let (stream, file, mut at) = (&self.stream, transfer.file(), transfer.left().start);
-        poll_send(stream, context, || sendfile(stream, file, Some(&mut at), count))
+        let (stream, file, mut left) = (&self.stream, transfer.file(), count);
+        let mut at = transfer.left().start;
+        let polled = poll_send(stream, context, || {
+            let sent = sendfile(stream, file, Some(&mut at), left)?;
+            left -= sent;
+            // Tried again, the kernel would look at the file before it looks at the buffer.
+            if left > 0 && is_full(stream)? { Err(Errno::AGAIN) } else { Ok(sent) }
+        });
+        match polled {
+            Poll::Pending if left < count => Poll::Ready(Ok(count - left)),
+            Poll::Pending | Poll::Ready(_) => polled.map_ok(|_| count - left),
+        }
     }
 
     fn poll_copy(
@@ -325,6 +335,13 @@ fn poll_send(
             sent => return Poll::Ready(sent),
         }
     }
+}
+
+/// Is there so little room in the buffer that the kernel will say when there is more?
+fn is_full(stream: &TcpStream) -> rustix::io::Result<bool> {
+    let mut polled = [PollFd::new(stream, PollFlags::OUT)];
+    poll(&mut polled, Some(&Timespec::default()))?;
+    Ok(polled.iter().all(|polled| polled.revents().is_empty()))
 }
 
 /// Has what comes next brought into memory, on another thread where that takes a disk: sendfile would hold up every other connection of this one.
