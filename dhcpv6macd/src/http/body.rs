@@ -170,7 +170,7 @@ impl Reader {
 
     fn take(&mut self, bytes: Bytes) -> io::Result<Bytes> {
         self.transfer.check()?;
-        self.transfer.advance(bytes.len())?;
+        self.transfer.advance(bytes.len() as u64)?;
         // What becomes of it, TLS does not tell.
         self.transfer.arrive(0);
         self.mover.iter().for_each(Mover::moves);

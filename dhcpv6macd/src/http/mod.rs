@@ -6,8 +6,8 @@
 //! * [`page`]: the live rack page.
 //! * [`netboot`]: files for machines that boot. [`representation`]: what tells a file from others. [`conditions`]: whether it is sent, and which
 //!   part. Pure.
-//! * [`transfer`]: a file on its way, and what is told of it. [`sendfile`]: the way past this process; [`body`]: through it.
-//! * `arrival`: what of it has come to the other end.
+//! * [`transfer`]: a file on its way, and what is told of it. [`body`]: the way through this process; [`sendfile`]: past it, where
+//!   `sending` has the kernel send it, and `arrival` looks what of it has come to the other end.
 
 mod arrival;
 pub mod body;
@@ -18,5 +18,6 @@ pub mod netboot;
 pub mod page;
 pub mod representation;
 pub mod sendfile;
+mod sending;
 pub mod tls;
 pub mod transfer;

@@ -146,11 +146,11 @@ impl Transfer {
     /// # Errors
     ///
     /// Where there was nothing, and something should be: the file is shorter than it was.
-    pub fn advance(&mut self, count: usize) -> io::Result<()> {
+    pub fn advance(&mut self, count: u64) -> io::Result<()> {
         if count == 0 {
             return Err(self.changed());
         }
-        self.left.start = self.left.end.min(self.left.start.saturating_add(count as u64));
+        self.left.start = self.left.end.min(self.left.start.saturating_add(count));
         Ok(())
     }
 

@@ -1,0 +1,256 @@
+//! A file that the kernel sends, in a task of its own: turn by turn, past whatever else its connection consists of.
+//!
+//! The kernel queues the pages of a file as they are in its cache: what is written to the file before they are acknowledged is sent instead of what
+//! was there. The end of a file is therefore copied, and the last of it held back until everything else has arrived and the file is still
+//! what it was: whoever has all of a file has it as it was told of.
+
+use std::{
+    fs::File,
+    io::{self, IoSliceMut},
+    num::NonZeroU64,
+    ops::Range,
+    sync::Arc,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Advice, fadvise, sendfile},
+    io::{Errno, ReadWriteFlags, pread, preadv2},
+    net::{SendFlags, send, sockopt},
+};
+use tokio::{
+    io::Interest,
+    net::{TcpStream, tcp::OwnedWriteHalf},
+    task::{spawn_blocking, yield_now},
+    time::sleep,
+};
+
+use super::{
+    arrival::{Arrival, Wait},
+    transfer::Transfer,
+};
+
+/// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
+/// full costs nobody a wake-up.
+const TURN: u64 = 4 << 20;
+/// Bytes that the kernel brings into memory when it is asked once. Of most disks it would read a quarter more (`max_sectors_kb`), and the rest not.
+const ADVISED: usize = 1 << 20;
+/// Bytes at the end of a file that are copied. With something behind it the rest is acknowledged at once.
+const COPIED: u64 = 64 << 10;
+/// Those among them that are held back.
+const HELD: u64 = 16 << 10;
+
+/// What a connection writes with, and what is known of what it wrote.
+pub(super) struct Line {
+    pub(super) half: OwnedWriteHalf,
+    pub(super) arrival: Arrival,
+    /// Do only full segments leave? The kernel takes a file by pieces that are not quite one, and an acknowledgement in between would have the
+    /// rest of each sent by itself (`tcp(7)`, `TCP_CORK`).
+    is_corked: bool,
+}
+
+impl Line {
+    /// Over this half of a connection.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not tell of it.
+    pub(super) fn new(half: OwnedWriteHalf) -> io::Result<Self> {
+        let arrival = Arrival::new(half.as_ref())?;
+        Ok(Self { half, arrival, is_corked: false })
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.half.as_ref()
+    }
+
+    fn cork(&mut self, is_corked: bool) -> io::Result<()> {
+        if self.is_corked != is_corked {
+            sockopt::set_tcp_cork(self.stream(), is_corked)?;
+            self.is_corked = is_corked;
+        }
+        Ok(())
+    }
+}
+
+/// Sends what is left of a transfer, and gives the line back for what comes next.
+///
+/// # Errors
+///
+/// Where the connection or the file is no longer what it was. Nothing more can be said over that line.
+pub(super) async fn send_file(mut line: Line, transfer: Transfer) -> io::Result<Line> {
+    Sending::new(&mut line, transfer).run().await?;
+    Ok(line)
+}
+
+struct Sending<'a> {
+    line: &'a mut Line,
+    transfer: Transfer,
+    /// Up to here the file is in memory.
+    fetched: u64,
+    /// From here on it is copied.
+    copied: u64,
+    /// From here on it is held back. What is copied as a whole is not.
+    held: u64,
+}
+
+impl<'a> Sending<'a> {
+    fn new(line: &'a mut Line, transfer: Transfer) -> Self {
+        let left = transfer.left();
+        let copied = left.end.saturating_sub(COPIED).max(left.start);
+        let held = if copied == left.start { left.end } else { left.end - HELD };
+        Self { line, transfer, fetched: left.start, copied, held }
+    }
+
+    async fn run(mut self) -> io::Result<()> {
+        if self.start() < self.copied {
+            self.line.cork(true)?;
+        }
+        while self.start() < self.copied {
+            self.fetch().await?;
+            self.refer().await?;
+            self.look_around()?;
+        }
+        self.copy_to(self.held).await?;
+        self.line.cork(false)?;
+        let end = self.transfer.left().end;
+        if self.held < end {
+            self.wait_for_others().await?;
+            self.copy_to(end).await?;
+        }
+        // All of a longer file has arrived but what was held back. iPXE acknowledges no more once it has it: it runs what it has loaded.
+        self.transfer.arrive(0);
+        Ok(())
+    }
+
+    /// The place of the next byte.
+    fn start(&self) -> u64 {
+        self.transfer.left().start
+    }
+
+    /// Has the next turn's bytes brought into memory, on another thread where that takes a disk: sendfile would hold up every other connection
+    /// of this one.
+    async fn fetch(&mut self) -> io::Result<()> {
+        if self.start() < self.fetched {
+            return Ok(());
+        }
+        let part = self.start()..self.copied.min(self.start() + TURN);
+        self.fetched = part.end;
+        // A file system that cannot tell is taken as it comes.
+        if read_byte(self.transfer.file(), part.end - 1, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN) {
+            return Ok(());
+        }
+        let file = Arc::clone(self.transfer.file());
+        let fetched = spawn_blocking(move || fetch(&file, part)).await;
+        fetched.map_err(io::Error::from).flatten().map_err(|error| self.transfer.fail(error))
+    }
+
+    /// Sends what the connection takes of a turn, by reference.
+    async fn refer(&mut self) -> io::Result<()> {
+        let (stream, file, start) = (self.line.half.as_ref(), self.transfer.file(), self.transfer.left().start);
+        let (mut at, mut left) = (start, usize::try_from(self.fetched - start).unwrap_or(usize::MAX));
+        stream.writable().await?;
+        let sent = stream.try_io(Interest::WRITABLE, || {
+            left -= sendfile(stream, file, Some(&mut at), left)?;
+            // Tried again, the kernel would look at the file before it looks at the buffer.
+            if left > 0 && is_full(stream)? { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match sent {
+            Ok(()) => yield_now().await,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            Err(_) if at == start => return Ok(()),
+            Err(_) => {}
+        }
+        self.advance(at - start)
+    }
+
+    /// Sends all up to this place, copied.
+    async fn copy_to(&mut self, end: u64) -> io::Result<()> {
+        while self.start() < end {
+            self.line.stream().writable().await?;
+            let mut bytes = vec![0; usize::try_from(end - self.start()).unwrap_or(usize::MAX)];
+            let read = pread(&**self.transfer.file(), &mut bytes[..], self.start());
+            let read = read.map_err(|error| self.transfer.fail(error.into()))?;
+            self.transfer.check()?;
+            bytes.truncate(read);
+            let stream = self.line.stream();
+            match stream.try_io(Interest::WRITABLE, || Ok(send(stream, &bytes, SendFlags::NOSIGNAL)?)) {
+                Ok(sent) => self.advance(sent as u64)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// So many more bytes were sent.
+    fn advance(&mut self, count: u64) -> io::Result<()> {
+        self.line.arrival.add(count);
+        self.transfer.advance(count)
+    }
+
+    /// Now and then: is the file still what it was, and how much of it has arrived?
+    fn look_around(&mut self) -> io::Result<()> {
+        if self.transfer.is_due() {
+            self.transfer.check()?;
+            self.look()?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> io::Result<()> {
+        let looked = self.line.arrival.look(self.line.half.as_ref());
+        self.transfer.arrive(self.line.arrival.outstanding());
+        looked
+    }
+
+    /// Waits until everything has arrived but what was copied.
+    async fn wait_for_others(&mut self) -> io::Result<()> {
+        let copied = self.start() - self.copied;
+        let mut wait = None;
+        loop {
+            self.look()?;
+            let left = self.line.arrival.outstanding().saturating_sub(copied);
+            if left == 0 {
+                return Ok(());
+            }
+            match wait.get_or_insert_with(|| Wait::new(left)).pause(left) {
+                None => yield_now().await,
+                Some(pause) => sleep(pause).await,
+            }
+        }
+    }
+}
+
+/// Tells what has arrived in the end.
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if !self.transfer.left().is_empty() {
+            // That nothing more will is why it ends.
+            drop(self.look());
+        }
+    }
+}
+
+/// Is there so little room in the buffer that the kernel will say when there is more?
+fn is_full(stream: &TcpStream) -> rustix::io::Result<bool> {
+    let mut polled = [PollFd::new(stream, PollFlags::OUT)];
+    poll(&mut polled, Some(&Timespec::default()))?;
+    Ok(polled.iter().all(|polled| polled.revents().is_empty()))
+}
+
+/// Waits until all of this is in memory. As much of what comes behind it is on its way then.
+fn fetch(file: &File, part: Range<u64>) -> io::Result<()> {
+    let length = part.end - part.start;
+    for start in (part.start..part.end + length).step_by(ADVISED) {
+        fadvise(file, start, NonZeroU64::new(ADVISED as u64), Advice::WillNeed)?;
+    }
+    for start in part.clone().step_by(ADVISED) {
+        read_byte(file, part.end.min(start + ADVISED as u64) - 1, ReadWriteFlags::empty())?;
+    }
+    Ok(())
+}
+
+fn read_byte(file: &File, at: u64, flags: ReadWriteFlags) -> rustix::io::Result<()> {
+    preadv2(file, &mut [IoSliceMut::new(&mut [0])], at, flags).map(drop)
+}
