@@ -22,12 +22,12 @@ use tokio::{
     io::Interest,
     net::{TcpStream, tcp::OwnedWriteHalf},
     task::{spawn_blocking, yield_now},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
     arrival::{Arrival, Wait},
-    transfer::Transfer,
+    transfer::{LOOK_AGAIN, Transfer},
 };
 
 /// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
@@ -108,8 +108,11 @@ impl<'a> Sending<'a> {
         }
         while self.start() < self.copied {
             self.fetch().await?;
-            self.refer().await?;
+            let is_full = self.refer().await?;
             self.look_around()?;
+            if !is_full {
+                yield_now().await;
+            }
         }
         self.copy_to(self.held).await?;
         self.line.cork(false)?;
@@ -145,29 +148,42 @@ impl<'a> Sending<'a> {
         fetched.map_err(io::Error::from).flatten().map_err(|error| self.transfer.fail(error))
     }
 
-    /// Sends what the connection takes of a turn, by reference.
-    async fn refer(&mut self) -> io::Result<()> {
+    /// Waits for room. What was sent may arrive for long, until there is some.
+    async fn writable(&mut self) -> io::Result<()> {
+        loop {
+            match timeout(LOOK_AGAIN, self.line.stream().writable()).await {
+                Ok(writable) => return writable,
+                Err(_) => self.look_around()?,
+            }
+        }
+    }
+
+    /// Sends what the connection takes of a turn, by reference. Is it full then?
+    async fn refer(&mut self) -> io::Result<bool> {
+        self.writable().await?;
         let (stream, file, start) = (self.line.half.as_ref(), self.transfer.file(), self.transfer.left().start);
         let (mut at, mut left) = (start, usize::try_from(self.fetched - start).unwrap_or(usize::MAX));
-        stream.writable().await?;
         let sent = stream.try_io(Interest::WRITABLE, || {
             left -= sendfile(stream, file, Some(&mut at), left)?;
             // Tried again, the kernel would look at the file before it looks at the buffer.
             if left > 0 && is_full(stream)? { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        match sent {
-            Ok(()) => yield_now().await,
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            Err(_) if at == start => return Ok(()),
-            Err(_) => {}
+        let is_full = match sent {
+            Ok(()) => false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            Err(error) => return Err(error),
+        };
+        // Nothing is the end of the file, unless there was no room to begin with.
+        if at > start || !is_full {
+            self.advance(at - start)?;
         }
-        self.advance(at - start)
+        Ok(is_full)
     }
 
     /// Sends all up to this place, copied.
     async fn copy_to(&mut self, end: u64) -> io::Result<()> {
         while self.start() < end {
-            self.line.stream().writable().await?;
+            self.writable().await?;
             let mut bytes = vec![0; usize::try_from(end - self.start()).unwrap_or(usize::MAX)];
             let read = pread(&**self.transfer.file(), &mut bytes[..], self.start());
             let read = read.map_err(|error| self.transfer.fail(error.into()))?;

@@ -16,8 +16,8 @@ use crate::{
     wire::MacAddr,
 };
 
-/// How often a slow transfer is told of.
-const TELL_AGAIN: Duration = Duration::from_secs(1);
+/// How often it is looked how far a slow transfer is, and told of.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Something happened to a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,14 +67,25 @@ pub enum Happening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The connection has ended first.
-    #[error("the connection has ended")]
-    Disconnected,
+    #[error("the connection has ended{}", after(*still))]
+    Disconnected {
+        /// How long nothing had moved.
+        still: Duration,
+    },
     /// The file was written to.
     #[error("the file has changed while it was sent")]
     Changed,
     /// The disk, perhaps.
     #[error("the file can no longer be read")]
     Unreadable,
+}
+
+/// Who is switched off says nothing: its silence is all there is to tell.
+fn after(still: Duration) -> String {
+    match still.as_secs() {
+        0 => String::new(),
+        seconds => format!(", {seconds} s after the last byte"),
+    }
 }
 
 /// Whoever is told of transfers. Never waits.
@@ -91,13 +102,14 @@ pub struct Transfer {
     /// As it was when its length was told.
     representation: Representation,
     left: Range<u64>,
-    /// The place up to which it has arrived.
-    arrived: u64,
+    /// The place up to which it has arrived, and when that was seen.
+    arrived: (u64, Instant),
     /// The place where it was looked what has arrived, and when.
     looked: (u64, Instant),
     /// What was told last, and when.
     told: (u64, Instant),
-    failure: Failure,
+    /// What is wrong with the file.
+    failure: Option<Failure>,
     observation: Observation,
     observe: Arc<dyn Observe>,
 }
@@ -113,17 +125,16 @@ impl Transfer {
     ) -> Self {
         observe.observe(observation.clone());
         let file = Arc::new(file);
-        let (arrived, told) = (part.start, (part.start, observation.begun));
-        let failure = Failure::Disconnected;
+        let told = (part.start, observation.begun);
         Self {
             file,
             _place: place,
             representation,
             left: part,
-            arrived,
+            arrived: told,
             looked: told,
             told,
-            failure,
+            failure: None,
             observation,
             observe,
         }
@@ -177,10 +188,10 @@ impl Transfer {
     /// All that is on its way has arrived, but for so many bytes.
     pub fn arrive(&mut self, outstanding: u64) {
         let (arrived, now) = (self.left.start.saturating_sub(outstanding), Instant::now());
-        if arrived <= self.arrived {
+        if arrived <= self.arrived.0 {
             return;
         }
-        self.arrived = arrived;
+        self.arrived = (arrived, now);
         if is_news(arrived, now, self.told) {
             self.told = (arrived, now);
             self.tell(Happening::Sending { sent: arrived });
@@ -189,12 +200,12 @@ impl Transfer {
 
     /// The file could not be read.
     pub fn fail(&mut self, error: io::Error) -> io::Error {
-        self.failure = Failure::Unreadable;
+        self.failure = Some(Failure::Unreadable);
         error
     }
 
     fn changed(&mut self) -> io::Error {
-        self.failure = Failure::Changed;
+        self.failure = Some(Failure::Changed);
         io::Error::other(Failure::Changed)
     }
 
@@ -205,17 +216,16 @@ impl Transfer {
 
 /// Was a mark passed since, or is that long ago?
 fn is_news(place: u64, now: Instant, (last, then): (u64, Instant)) -> bool {
-    place / MARK > last / MARK || now.saturating_duration_since(then) >= TELL_AGAIN
+    place / MARK > last / MARK || now.saturating_duration_since(then) >= LOOK_AGAIN
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        let sent = self.arrived;
-        let is_complete = sent == self.left.end && self.failure == Failure::Disconnected;
-        self.tell(if is_complete {
-            Happening::Complete { sent }
-        } else {
-            Happening::Failed { sent, why: self.failure }
+        let (sent, moved) = self.arrived;
+        self.tell(match self.failure {
+            Some(why) => Happening::Failed { sent, why },
+            None if sent == self.left.end => Happening::Complete { sent },
+            None => Happening::Failed { sent, why: Failure::Disconnected { still: moved.elapsed() } },
         });
     }
 }

@@ -334,11 +334,13 @@ fn what_the_kernel_has_taken_and_the_client_has_not_was_not_sent() {
     let mut stream = begin(&scene, "file");
     thread::sleep(Duration::from_secs(2));
     stream.read_exact(&mut [0; 20_000]).unwrap();
+    thread::sleep(Duration::from_secs(3));
     drop(stream);
     let failed = |line: &str| line.contains("a transfer over HTTP has failed: the connection has ended");
     let line = daemon.process().wait_for(LIMIT, failed).unwrap();
     let sent = line.split_once("\"sent\":").unwrap().1.split_once(',').unwrap().0;
     assert!(sent.parse::<u64>().unwrap() < 1 << 20, "{line}");
+    assert!(line.contains(" s after the last byte"), "{line}");
     let stopped = daemon.stop().unwrap();
     assert_eq!((stopped.counter("netboot_disconnected"), stopped.counter("netboot_complete")), (1, 0), "{stopped:?}");
 }

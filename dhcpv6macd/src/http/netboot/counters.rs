@@ -130,7 +130,7 @@ impl Counters {
                 self.times.add(observation.begun.elapsed());
                 &self.complete
             }
-            Happening::Failed { why: Failure::Disconnected, .. } => &self.disconnected,
+            Happening::Failed { why: Failure::Disconnected { .. }, .. } => &self.disconnected,
             Happening::Failed { why: Failure::Changed, .. } => &self.changed,
             Happening::Failed { why: Failure::Unreadable, .. } => &self.unreadable,
         };
