@@ -1,7 +1,6 @@
 //! What a response carries: nothing, a line for a person, or a file.
 
 use std::{
-    fs::File,
     io::{self, IoSliceMut},
     mem,
     pin::Pin,
@@ -17,7 +16,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::{
     connection::Mover,
     sendfile::{Outgoing, Stand},
-    transfer::Transfer,
+    transfer::{OpenFile, Transfer},
 };
 
 /// Bytes of a file that are read at a time, and that wait to be sent.
@@ -191,7 +190,7 @@ impl Reader {
 }
 
 /// Reads what is at a place of a file; in vain, it gives the buffer back.
-fn read(file: &File, mut buffer: BytesMut, at: u64, flags: ReadWriteFlags) -> Result<Bytes, (Errno, BytesMut)> {
+fn read(file: &OpenFile, mut buffer: BytesMut, at: u64, flags: ReadWriteFlags) -> Result<Bytes, (Errno, BytesMut)> {
     match preadv2(file, &mut [IoSliceMut::new(&mut buffer)], at, flags) {
         Ok(length) => {
             buffer.truncate(length);

@@ -5,7 +5,6 @@ mod path;
 
 use std::{
     convert::Infallible,
-    fs::File,
     io,
     net::IpAddr,
     ops::Range,
@@ -40,7 +39,7 @@ use super::{
     connection::{Opened, Serve, Transfers, Version},
     representation::Representation,
     sendfile::{FileStream, Outgoing},
-    transfer::{Happening, Observation, Observe, Transfer},
+    transfer::{Happening, Observation, Observe, OpenFile, Transfer},
 };
 use crate::{
     event::Protocol,
@@ -164,9 +163,8 @@ impl Service<Request<Incoming>> for NetbootService {
 
 /// A file that was found.
 struct Found {
-    file: File,
+    file: OpenFile,
     representation: Representation,
-    place: OwnedSemaphorePermit,
 }
 
 impl Netboot {
@@ -221,7 +219,7 @@ impl Netboot {
         };
         let found = found.and_then(|file| {
             let representation = Representation::of(&file).map_err(TreeError::Denied)?;
-            Ok(Found { file, representation, place })
+            Ok(Found { file: OpenFile::new(file, place), representation })
         });
         found.map_err(|error| match error {
             TreeError::Missing => Answer::Missing,
@@ -273,11 +271,11 @@ impl Netboot {
     }
 
     fn transfer(&self, protocol: Protocol, path: Path, found: Found, part: Range<u64>) -> Transfer {
-        let Found { file, representation, place } = found;
+        let Found { file, representation } = found;
         let (happening, total) = (Happening::Begun { sent: part.start }, representation.length);
         let Path { mac, file: path } = path;
         let observation = Observation { mac, path: path.into(), protocol, total, begun: Instant::now(), happening };
-        Transfer::begin((file, place), representation, part, observation, Arc::clone(&self.observe))
+        Transfer::begin(file, representation, part, observation, Arc::clone(&self.observe))
     }
 
     /// Answers without a file.

@@ -94,7 +94,7 @@ pub struct FileStream {
     outgoing: Outgoing,
     /// One at most; dropped, it ends.
     sending: JoinSet<io::Result<Line>>,
-    /// Bytes of the last file that hyper has yet to write: they are sent, or will be before this is looked at.
+    /// Bytes of the last file that hyper has yet to write.
     unwritten: u64,
     moved: Moved,
 }
@@ -131,6 +131,8 @@ impl FileStream {
         if let Some(sent) = ready!(self.sending.poll_join_next(context)) {
             self.line = Some(sent.map_err(io::Error::from).flatten()?);
         }
+        // It does not come back where not all was sent.
+        self.line()?;
         let count = usize::try_from(self.unwritten).map_or(count, |unwritten| unwritten.min(count));
         self.unwritten -= count as u64;
         Poll::Ready(Ok(count))

@@ -5,7 +5,6 @@
 //! what it was: whoever has all of a file has it as it was told of.
 
 use std::{
-    fs::File,
     io::{self, IoSliceMut},
     num::NonZeroU64,
     ops::Range,
@@ -27,7 +26,7 @@ use tokio::{
 
 use super::{
     arrival::{Arrival, Wait},
-    transfer::{LOOK_AGAIN, Transfer},
+    transfer::{LOOK_AGAIN, OpenFile, Transfer},
 };
 
 /// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
@@ -35,6 +34,8 @@ use super::{
 const TURN: u64 = 4 << 20;
 /// Bytes that the kernel brings into memory when it is asked once. Of most disks it would read a quarter more (`max_sectors_kb`), and the rest not.
 const ADVISED: usize = 1 << 20;
+/// Bytes that are read at a time to wait for them.
+const READ: usize = 256 << 10;
 /// Bytes at the end of a file that are copied. With something behind it the rest is acknowledged at once.
 const COPIED: u64 = 64 << 10;
 /// Those among them that are held back.
@@ -86,8 +87,10 @@ pub(super) async fn send_file(mut line: Line, transfer: Transfer) -> io::Result<
 struct Sending<'a> {
     line: &'a mut Line,
     transfer: Transfer,
-    /// Up to here the file is in memory.
+    /// Up to here the file is in memory, as far as could be told.
     fetched: u64,
+    /// Did the last turn have to wait for a disk?
+    is_cold: bool,
     /// From here on it is copied.
     copied: u64,
     /// From here on it is held back. What is copied as a whole is not.
@@ -99,7 +102,7 @@ impl<'a> Sending<'a> {
         let left = transfer.left();
         let copied = left.end.saturating_sub(COPIED).max(left.start);
         let held = if copied == left.start { left.end } else { left.end - HELD };
-        Self { line, transfer, fetched: left.start, copied, held }
+        Self { line, transfer, fetched: left.start, is_cold: true, copied, held }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -131,21 +134,29 @@ impl<'a> Sending<'a> {
         self.transfer.left().start
     }
 
-    /// Has the next turn's bytes brought into memory, on another thread where that takes a disk: sendfile would hold up every other connection
-    /// of this one.
+    /// Has the next turn's bytes brought into memory, on another thread where that takes a disk: others would be held up here.
     async fn fetch(&mut self) -> io::Result<()> {
-        if self.start() < self.fetched {
+        let left = self.transfer.left();
+        if left.start < self.fetched {
             return Ok(());
         }
-        let part = self.start()..self.copied.min(self.start() + TURN);
+        let part = left.start..left.end.min(left.start + TURN);
         self.fetched = part.end;
-        // A file system that cannot tell is taken as it comes.
-        if read_byte(self.transfer.file(), part.end - 1, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN) {
+        self.is_cold = self.is_missing(&part);
+        if !self.is_cold {
             return Ok(());
         }
         let file = Arc::clone(self.transfer.file());
         let fetched = spawn_blocking(move || fetch(&file, part)).await;
         fetched.map_err(io::Error::from).flatten().map_err(|error| self.transfer.fail(error))
+    }
+
+    /// Is some of it not in memory? Its ends tell. Whoever asks for a byte in vain has it read, so that the last one would tell nothing to the
+    /// next who asks, were the first not asked for before it.
+    fn is_missing(&self, part: &Range<u64>) -> bool {
+        // A file system that cannot tell is taken as it comes.
+        let is_missing = |at| read_byte(self.transfer.file(), at) == Err(Errno::AGAIN);
+        (self.is_cold && is_missing(part.start)) || is_missing(part.end - 1)
     }
 
     /// Waits for room. What was sent may arrive for long, until there is some.
@@ -162,7 +173,7 @@ impl<'a> Sending<'a> {
     async fn refer(&mut self) -> io::Result<bool> {
         self.writable().await?;
         let (stream, file, start) = (self.line.half.as_ref(), self.transfer.file(), self.transfer.left().start);
-        let (mut at, mut left) = (start, usize::try_from(self.fetched - start).unwrap_or(usize::MAX));
+        let (mut at, mut left) = (start, usize::try_from(self.fetched.min(self.copied) - start).unwrap_or(usize::MAX));
         let sent = stream.try_io(Interest::WRITABLE, || {
             left -= sendfile(stream, file, Some(&mut at), left)?;
             // Tried again, the kernel would look at the file before it looks at the buffer.
@@ -183,20 +194,33 @@ impl<'a> Sending<'a> {
     /// Sends all up to this place, copied.
     async fn copy_to(&mut self, end: u64) -> io::Result<()> {
         while self.start() < end {
-            self.writable().await?;
-            let mut bytes = vec![0; usize::try_from(end - self.start()).unwrap_or(usize::MAX)];
-            let read = pread(&**self.transfer.file(), &mut bytes[..], self.start());
+            self.fetch().await?;
+            let mut bytes = vec![0; usize::try_from(end.min(self.fetched) - self.start()).unwrap_or(usize::MAX)];
+            let read = pread(self.transfer.file(), &mut bytes[..], self.start());
             let read = read.map_err(|error| self.transfer.fail(error.into()))?;
             self.transfer.check()?;
             bytes.truncate(read);
+            self.write(&bytes).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        loop {
+            self.writable().await?;
             let stream = self.line.stream();
-            match stream.try_io(Interest::WRITABLE, || Ok(send(stream, &bytes, SendFlags::NOSIGNAL)?)) {
-                Ok(sent) => self.advance(sent as u64)?,
+            match stream.try_io(Interest::WRITABLE, || Ok(send(stream, bytes, SendFlags::NOSIGNAL)?)) {
+                Ok(sent) => {
+                    self.advance(sent as u64)?;
+                    bytes = bytes.get(sent..).unwrap_or_default();
+                    if bytes.is_empty() {
+                        return Ok(());
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 
     /// So many more bytes were sent.
@@ -256,17 +280,20 @@ fn is_full(stream: &TcpStream) -> rustix::io::Result<bool> {
 }
 
 /// Waits until all of this is in memory. As much of what comes behind it is on its way then.
-fn fetch(file: &File, part: Range<u64>) -> io::Result<()> {
-    let length = part.end - part.start;
-    for start in (part.start..part.end + length).step_by(ADVISED) {
+fn fetch(file: &OpenFile, part: Range<u64>) -> io::Result<()> {
+    let behind = part.end - part.start;
+    for start in (part.start..part.end + behind).step_by(ADVISED) {
         fadvise(file, start, NonZeroU64::new(ADVISED as u64), Advice::WillNeed)?;
     }
-    for start in part.clone().step_by(ADVISED) {
-        read_byte(file, part.end.min(start + ADVISED as u64) - 1, ReadWriteFlags::empty())?;
+    // Only who reads all of it has waited for all of it.
+    let mut bytes = vec![0; READ];
+    for start in part.step_by(READ) {
+        pread(file, &mut bytes[..], start)?;
     }
     Ok(())
 }
 
-fn read_byte(file: &File, at: u64, flags: ReadWriteFlags) -> rustix::io::Result<()> {
-    preadv2(file, &mut [IoSliceMut::new(&mut [0])], at, flags).map(drop)
+/// Reads a byte, if it is in memory.
+fn read_byte(file: &OpenFile, at: u64) -> rustix::io::Result<()> {
+    preadv2(file, &mut [IoSliceMut::new(&mut [0])], at, ReadWriteFlags::NOWAIT).map(drop)
 }

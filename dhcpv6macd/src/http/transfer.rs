@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io,
     ops::Range,
+    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -94,11 +95,29 @@ pub trait Observe: Send + Sync + 'static {
     fn observe(&self, observation: Observation);
 }
 
+/// A file that is open, and its place among those that are: a thread that waits for a disk may have it for longer than its transfer takes.
+pub struct OpenFile {
+    file: File,
+    _place: OwnedSemaphorePermit,
+}
+
+impl OpenFile {
+    /// With the place that was free for it.
+    #[must_use]
+    pub const fn new(file: File, place: OwnedSemaphorePermit) -> Self {
+        Self { file, _place: place }
+    }
+}
+
+impl AsFd for OpenFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 /// A transfer; dropped, it has ended.
 pub struct Transfer {
-    file: Arc<File>,
-    /// Among the files that are open.
-    _place: OwnedSemaphorePermit,
+    file: Arc<OpenFile>,
     /// As it was when its length was told.
     representation: Representation,
     left: Range<u64>,
@@ -117,7 +136,7 @@ pub struct Transfer {
 impl Transfer {
     /// Begins to send this part of a file. The observation is what is told first.
     pub fn begin(
-        (file, place): (File, OwnedSemaphorePermit),
+        file: OpenFile,
         representation: Representation,
         part: Range<u64>,
         observation: Observation,
@@ -128,7 +147,6 @@ impl Transfer {
         let told = (part.start, observation.begun);
         Self {
             file,
-            _place: place,
             representation,
             left: part,
             arrived: told,
@@ -142,7 +160,7 @@ impl Transfer {
 
     /// The file.
     #[must_use]
-    pub fn file(&self) -> &Arc<File> {
+    pub fn file(&self) -> &Arc<OpenFile> {
         &self.file
     }
 
@@ -171,7 +189,7 @@ impl Transfer {
     ///
     /// Where the file was written to.
     pub fn check(&mut self) -> io::Result<()> {
-        let now = Representation::of(&self.file).map_err(|error| self.fail(error))?;
+        let now = Representation::of(&self.file.file).map_err(|error| self.fail(error))?;
         if now == self.representation { Ok(()) } else { Err(self.changed()) }
     }
 
