@@ -117,8 +117,8 @@ impl<'a> Sending<'a> {
                 yield_now().await;
             }
         }
-        self.copy_to(self.held).await?;
         self.line.cork(false)?;
+        self.copy_to(self.held).await?;
         let end = self.transfer.left().end;
         if self.held < end {
             self.wait_for_others().await?;
