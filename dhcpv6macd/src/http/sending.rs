@@ -4,6 +4,9 @@
 //! was there. The end of a file is therefore copied, and the last of it held back until everything else has arrived and the file is still
 //! what it was: whoever has all of a file has it as it was told of.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     io::{self, IoSliceMut},
     num::NonZeroU64,
