@@ -34,7 +34,9 @@ use super::{
 
 /// Bytes that are sent at a time at most. Then others have their turn, also where this connection would take more: a socket that is never
 /// full costs nobody a wake-up.
-const TURN: u64 = 4 << 20;
+const TURN: u64 = 2 << 20;
+/// Bytes that are brought into memory at a time.
+const FETCHED: u64 = 4 << 20;
 /// Bytes that the kernel brings into memory when it is asked once. Of most disks it would read a quarter more (`max_sectors_kb`), and the rest not.
 const ADVISED: usize = 1 << 20;
 /// Bytes that are read at a time to wait for them.
@@ -92,7 +94,7 @@ struct Sending<'a> {
     transfer: Transfer,
     /// Up to here the file is in memory, as far as could be told.
     fetched: u64,
-    /// Did the last turn have to wait for a disk?
+    /// Did the last of it have to wait for a disk?
     is_cold: bool,
     /// From here on it is copied.
     copied: u64,
@@ -137,13 +139,13 @@ impl<'a> Sending<'a> {
         self.transfer.left().start
     }
 
-    /// Has the next turn's bytes brought into memory, on another thread where that takes a disk: others would be held up here.
+    /// Has the next bytes brought into memory, on another thread where that takes a disk: others would be held up here.
     async fn fetch(&mut self) -> io::Result<()> {
         let left = self.transfer.left();
         if left.start < self.fetched {
             return Ok(());
         }
-        let part = left.start..left.end.min(left.start + TURN);
+        let part = left.start..left.end.min(left.start + FETCHED);
         self.fetched = part.end;
         self.is_cold = self.is_missing(&part);
         if !self.is_cold {
@@ -176,7 +178,8 @@ impl<'a> Sending<'a> {
     async fn refer(&mut self) -> io::Result<bool> {
         self.writable().await?;
         let (stream, file, start) = (self.line.half.as_ref(), self.transfer.file(), self.transfer.left().start);
-        let (mut at, mut left) = (start, usize::try_from(self.fetched.min(self.copied) - start).unwrap_or(usize::MAX));
+        let (mut at, mut left) =
+            (start, usize::try_from(TURN.min(self.fetched.min(self.copied) - start)).unwrap_or(usize::MAX));
         let sent = stream.try_io(Interest::WRITABLE, || {
             left -= sendfile(stream, file, Some(&mut at), left)?;
             // Tried again, the kernel would look at the file before it looks at the buffer.
