@@ -50,9 +50,6 @@ const HELD: u64 = 16 << 10;
 pub(super) struct Line {
     pub(super) half: OwnedWriteHalf,
     pub(super) arrival: Arrival,
-    /// Do only full segments leave? The kernel takes a file by pieces that are not quite one, and an acknowledgement in between would have the
-    /// rest of each sent by itself (`tcp(7)`, `TCP_CORK`).
-    is_corked: bool,
 }
 
 impl Line {
@@ -63,19 +60,15 @@ impl Line {
     /// Where the kernel does not tell of it.
     pub(super) fn new(half: OwnedWriteHalf) -> io::Result<Self> {
         let arrival = Arrival::new(half.as_ref())?;
-        Ok(Self { half, arrival, is_corked: false })
+        Ok(Self { half, arrival })
     }
 
     fn stream(&self) -> &TcpStream {
         self.half.as_ref()
     }
 
-    fn cork(&mut self, is_corked: bool) -> io::Result<()> {
-        if self.is_corked != is_corked {
-            sockopt::set_tcp_cork(self.stream(), is_corked)?;
-            self.is_corked = is_corked;
-        }
-        Ok(())
+    fn look(&mut self) -> io::Result<()> {
+        self.arrival.look(self.half.as_ref())
     }
 }
 
@@ -94,26 +87,38 @@ struct Sending<'a> {
     transfer: Transfer,
     /// Up to here the file is in memory, as far as could be told.
     fetched: u64,
-    /// Did the last of it have to wait for a disk?
+    /// Was the last of it on the disk alone, as everything may be that was not looked for yet?
     is_cold: bool,
     /// From here on it is copied.
     copied: u64,
-    /// From here on it is held back. What is copied as a whole is not.
-    held: u64,
 }
 
 impl<'a> Sending<'a> {
     fn new(line: &'a mut Line, transfer: Transfer) -> Self {
         let left = transfer.left();
         let copied = left.end.saturating_sub(COPIED).max(left.start);
-        let held = if copied == left.start { left.end } else { left.end - HELD };
-        Self { line, transfer, fetched: left.start, is_cold: true, copied, held }
+        Self { line, transfer, fetched: left.start, is_cold: true, copied }
     }
 
     async fn run(mut self) -> io::Result<()> {
+        let end = self.transfer.left().end;
+        // What is copied as a whole waits for nothing.
         if self.start() < self.copied {
-            self.line.cork(true)?;
+            self.refer_to_copied().await?;
+            self.copy_to(end - HELD).await?;
+            self.wait_for_others().await?;
         }
+        self.copy_to(end).await?;
+        // All of a longer file has arrived but what was held back. iPXE acknowledges no more once it has it: it runs what it has loaded.
+        self.transfer.arrive(0);
+        Ok(())
+    }
+
+    /// Sends all up to what is copied, by reference.
+    async fn refer_to_copied(&mut self) -> io::Result<()> {
+        // The kernel takes a file by pieces that are not quite a segment, and an acknowledgement in between would have the rest of each sent by itself
+        // (`tcp(7)`, `TCP_CORK`).
+        sockopt::set_tcp_cork(self.line.stream(), true)?;
         while self.start() < self.copied {
             self.fetch().await?;
             let is_full = self.refer().await?;
@@ -122,16 +127,9 @@ impl<'a> Sending<'a> {
                 yield_now().await;
             }
         }
-        self.line.cork(false)?;
-        self.copy_to(self.held).await?;
-        let end = self.transfer.left().end;
-        if self.held < end {
-            self.wait_for_others().await?;
-            self.copy_to(end).await?;
-        }
-        // All of a longer file has arrived but what was held back. iPXE acknowledges no more once it has it: it runs what it has loaded.
-        self.transfer.arrive(0);
-        Ok(())
+        // The last of it leaves by itself: of two short segments in a row the second is acknowledged as soon as it is read
+        // (`net/ipv4/tcp_input.c`, `ICSK_ACK_PUSHED2`), and what is copied may be one, where segments are long.
+        Ok(sockopt::set_tcp_cork(self.line.stream(), false)?)
     }
 
     /// The place of the next byte.
@@ -177,7 +175,7 @@ impl<'a> Sending<'a> {
     /// Sends what the connection takes of a turn, by reference. Is it full then?
     async fn refer(&mut self) -> io::Result<bool> {
         self.writable().await?;
-        let (stream, file, start) = (self.line.half.as_ref(), self.transfer.file(), self.transfer.left().start);
+        let (stream, file, start) = (self.line.stream(), self.transfer.file(), self.start());
         let (mut at, mut left) =
             (start, usize::try_from(TURN.min(self.fetched.min(self.copied) - start)).unwrap_or(usize::MAX));
         let sent = stream.try_io(Interest::WRITABLE, || {
@@ -245,7 +243,7 @@ impl<'a> Sending<'a> {
     }
 
     fn look(&mut self) -> io::Result<()> {
-        let looked = self.line.arrival.look(self.line.half.as_ref());
+        let looked = self.line.look();
         self.transfer.arrive(self.line.arrival.outstanding());
         looked
     }
