@@ -94,15 +94,22 @@ fn short_files_come_without_a_pause() {
     }
     let _daemon = scene.daemon(&[]);
     let mut stream = scene.connect();
-    for length in lengths {
-        let request = format!("GET {} HTTP/1.1\r\nHost: lab\r\n\r\n", own(&length.to_string()));
-        let begun = Instant::now();
-        for _ in 0..50 {
+    let mut median = |name: &str, body: &[u8]| {
+        let request = format!("GET {} HTTP/1.1\r\nHost: lab\r\n\r\n", own(name));
+        let mut times = [(); 51].map(|()| {
+            let begun = Instant::now();
             stream.write_all(request.as_bytes()).unwrap();
-            assert!(answer(&mut stream, length) == bytes(length));
-        }
-        let took = begun.elapsed();
-        assert!(took < Duration::from_millis(1500), "50 times {length} bytes: {took:?}");
+            assert!(answer(&mut stream, body.len()) == body);
+            begun.elapsed()
+        });
+        times.sort_unstable();
+        times[25]
+    };
+    // What the machine has to do besides holds this up as well.
+    let without_a_file = median("none", b"no such file\n");
+    for length in lengths {
+        let took = median(&length.to_string(), &bytes(length));
+        assert!(took < Duration::from_millis(30) + 20 * without_a_file, "{length} bytes: {took:?}, {without_a_file:?}");
     }
 }
 
